@@ -1,0 +1,32 @@
+/*
+ * Whole reads and writes, and small files replaced durably.
+ *
+ * Threads: any.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "s3/base/buf.h"
+#include "s3/base/err.h"
+
+/* Reads up to `len` bytes at `off`, through EINTR and short reads. Returns the
+ * count (short only at the end of the file) or a negative errno. */
+ssize_t io_pread_full(int fd, void *data, size_t len, uint64_t off);
+/* Writes all of it or fails with a negative errno. */
+int io_pwrite_full(int fd, const void *data, size_t len, uint64_t off);
+int io_write_full(int fd, const void *data, size_t len);
+
+/* A small file as a whole, appended to `out` (its ceiling holds). */
+int io_read_file(const char *path, struct buf *out, struct err *e);
+/*
+ * Creates or replaces `path` by temporary file, fsync and rename, so that
+ * readers see the old content or the new. mode: as for open(2).
+ */
+int io_replace_file(const char *path, const void *data, size_t len, mode_t mode,
+		    struct err *e);
+/* mkdir -p. */
+int io_make_dirs(const char *path, mode_t mode, struct err *e);

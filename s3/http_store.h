@@ -1,0 +1,12 @@
+/*
+ * A store made of an S3 server: libcurl multi on one transfer thread.
+ */
+#pragma once
+
+#include "s3/source.h"
+#include "s3/store.h"
+
+/* bucket: name. o: borrowed for the call. Errors: -EINVAL, -EACCES (credential
+ * files), -ENOMEM. Makes no request; starts the transfer thread. */
+int http_store_open(struct store **ret_store, const char *bucket,
+		    const struct source_options *o, struct err *e);

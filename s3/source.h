@@ -1,0 +1,61 @@
+/*
+ * SOURCE as users write it, and the options that say how to reach it.
+ *
+ *   s3://BUCKET[/PREFIX]   or BUCKET[:/PREFIX] as s3fs writes it
+ *   file:///DIR[/PREFIX]   DIR is the nearest directory at or above the path
+ *                          that holds .assetfs/, else the path itself
+ *
+ * Threads: parsing one at a time; the opened store as store.h says.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "s3/base/err.h"
+#include "s3/store.h"
+
+/* Owned strings, NULL for unset. */
+struct source_options {
+	char *endpoint; /* URL; default AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL,
+			       else AWS of the region */
+	char *region; /* default AWS_REGION, AWS_DEFAULT_REGION, profile,
+			       else us-east-1 */
+	char *profile; /* default AWS_PROFILE */
+	char *passwd_file; /* AK:SK or BUCKET:AK:SK lines, as s3fs has it */
+	bool path_style; /* forced; addresses and localhost imply it */
+	bool anonymous; /* unsigned requests (public_bucket, no_sign_request) */
+	char *ca_bundle; /* default AWS_CA_BUNDLE */
+	bool no_check_certificate;
+	uint32_t retry_timeout_s; /* default 300: how long a request is
+				       repeated while the network is away */
+	uint32_t connect_timeout_s; /* default 10 */
+	uint32_t max_connections; /* default 64 */
+};
+
+void source_options_init(struct source_options *o);
+void source_options_done(struct source_options *o);
+/*
+ * Takes one option word; value NULL for a bare word. Knows the names above and
+ * those of s3fs and mountpoint-s3 that mean the same (url, use_path_request_style,
+ * endpoint-url, force-path-style, no-sign-request, …). `-` and `_` are the same.
+ * Returns 1 if taken, 0 if the word is none of the store's, -EINVAL for a bad
+ * value.
+ */
+int source_option(struct source_options *o, const char *word, const char *value,
+		  struct err *e);
+
+struct source {
+	struct store *store; /* owned */
+	char *prefix; /* "" or "a/b/": where SOURCE points; owned */
+};
+
+/*
+ * Parses SOURCE and opens its store; makes no request. Errors: -EINVAL with a
+ * sentence on what is wrong with SOURCE or the options, -EACCES for unusable
+ * credentials files, -ENXIO no such directory.
+ * After any fork: starts threads.
+ */
+int source_open(struct source *ret_source, const char *text,
+		const struct source_options *o, struct err *e);
+void source_done(struct source *s);
