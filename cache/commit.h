@@ -1,0 +1,89 @@
+/*
+ * Finds, reads and commits versions of trees.
+ *
+ * A commit creates the next version with If-None-Match: *. Where somebody else
+ * was faster it reads theirs, redoes its changes on it and tries the next. A
+ * change applies only where the claim it saw still stands.
+ *
+ * Blocks on the network. Threads: any; one commit object by one at a time.
+ */
+#pragma once
+
+#include "cache/cache.h"
+#include "cache/catalog.h"
+#include "cache/tree.h"
+#include "s3/store.h"
+
+/* A version of the tree at `dir`, loaded; or the place of one to be founded. */
+struct tree_version {
+	char *dir; /* "" or "a/b/", from the bucket's root; owned */
+	struct tree_head head; /* seq 0: there is none yet */
+	struct catalog *cat; /* owned reference; NULL: none yet, or removed */
+	uint64_t read_ms; /* clock_now_ms before it was asked for */
+};
+
+void tree_version_done(struct tree_version *t);
+
+/* The newest version that a LIST of `dir` (or of its tree keys) shows. False:
+ * none. */
+bool tree_newest(const struct store_list *l, const char *dir, uint64_t *ret_seq,
+		 struct store_object *ret_object);
+
+/* Reads one version, from the cache where it has it. Errors: as store.h, and
+ * -EBADMSG damaged. A removed tree is a success with cat NULL. */
+int tree_load(struct store *s, struct cache *c, const char *dir, uint64_t seq,
+	      const struct store_object *object, struct tree_version *ret_tree,
+	      struct err *e);
+
+/*
+ * The tree that the directory `dir` belongs to: its own, else the nearest above
+ * it that is not removed, else none (head.seq 0, dir as given: a push founds it
+ * there). listed: a LIST of `dir` made just now (its first page holds the tree
+ * keys), or NULL to make one. One LIST for each level above is made in parallel,
+ * only if `dir` has no tree. A 403 above counts as none.
+ */
+int tree_locate(struct store *s, struct cache *c, const char *dir,
+		const struct store_list *listed, struct tree_version *ret_tree,
+		struct err *e);
+
+struct commit_change {
+	const char *
+		path; /* relative to the tree's root; borrowed; "" is the root */
+	size_t path_len;
+	bool remove; /* else put: */
+	bool fresh; /* new content: gets the commit's time; else attr's */
+	struct catalog_attr attr;
+	const char *target; /* symlinks; borrowed */
+	const struct block *blocks; /* regular files; borrowed */
+	size_t block_count;
+	/* The claim seen when the change was decided: */
+	bool seen; /* there was an entry */
+	int64_t seen_commit_s; /* and its commit time */
+};
+
+struct commit {
+	const struct commit_change *changes; /* borrowed */
+	size_t count;
+	struct object_id id; /* random, of this commit */
+	const char *pool; /* for a tree to be founded: "" or "a/b/" */
+	bool single_writer; /* commit even where the server does not honour
+				 If-None-Match */
+	uint64_t
+		gc_read_ms; /* clock_now_ms before the newest gc list was read */
+	/* results: */
+	uint64_t seq; /* of the version made */
+	int64_t commit_s;
+	size_t lost; /* changes not applied: another claim came first */
+	unsigned int redone; /* times somebody else was faster */
+	bool empty; /* nothing had to change: no version was made */
+};
+
+/*
+ * Commits. base: the version the changes were decided on; on success it is
+ * the version made. Before the first commit to a bucket (remembered in the cache)
+ * the commit is put twice and the second must be refused.
+ * Errors: as store.h; -EOPNOTSUPP when the server does not honour the condition;
+ * -ETIME when more than 1 h passed since gc_read_ms; -EBADMSG.
+ */
+int commit_run(struct store *s, struct cache *c, struct tree_version *base,
+	       struct commit *commit, struct err *e);

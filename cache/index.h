@@ -1,0 +1,42 @@
+/*
+ * Push index: content hash -> place, for what one push added to the pool.
+ * Sorted by hash; covered by a SHA-256. Also the list of condemned blobs that a
+ * collector writes, which an index is read against.
+ *
+ * Threads: a parsed index is immutable.
+ */
+#pragma once
+
+#include "cache/block.h"
+#include "s3/base/cleanup.h"
+
+#define INDEX_OBJECT_MAX (256u << 20) /* bytes; more is refused */
+
+/*
+ * Blocks in any order, duplicates dropped (the first in order of place stays).
+ * The same blocks give the same bytes. Errors: -ENOMEM, -EFBIG.
+ */
+int index_encode(struct buf *out, const struct block *blocks, size_t count,
+		 struct err *e);
+
+struct index;
+/* data: borrowed for the call. Errors: -EBADMSG, -ENOMEM. */
+int index_parse(struct index **ret_index, const void *data, size_t len,
+		struct err *e);
+void index_free(struct index *ix);
+DEFINE_CLEANUP(struct index *, index_free)
+size_t index_count(const struct index *ix);
+/* False when it is not there. */
+bool index_find(const struct index *ix, const struct hash *hash,
+		struct block *ret_block);
+void index_at(const struct index *ix, size_t i, struct block *ret_block);
+
+/* Condemned objects (blobs, shards, indexes), by id. */
+struct gclist;
+int gclist_encode(struct buf *out, const struct object_id *ids, size_t count,
+		  int64_t time_s, struct err *e);
+int gclist_parse(struct gclist **ret_list, const void *data, size_t len,
+		 struct err *e);
+void gclist_free(struct gclist *l);
+DEFINE_CLEANUP(struct gclist *, gclist_free)
+bool gclist_has(const struct gclist *l, const struct object_id *id);

@@ -1,0 +1,44 @@
+/*
+ * Names in the bucket: keys of trees and of the pool, and which names are
+ * reserved.
+ *
+ *   <dir>/.assetfs-tree-<16 hex>    2^64-1-seq, so that the newest lists first
+ *   <pool>.assetfs/blob/<id>        <pool>.assetfs/index/<time>-<id>
+ *   <pool>.assetfs/shard/<id>       <pool>.assetfs/gc/<n>
+ *
+ * A pool is "" (the bucket's root) or "a/b/". Directories are "" or "a/b/".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/block.h"
+#include "s3/base/buf.h"
+
+#define TREE_PREFIX ".assetfs-tree-"
+#define POOL_DIR ".assetfs/"
+#define NAME_MAX_LEN 255
+#define PATH_MAX_LEN 4096
+
+/* All append to `out`; check buf_error once. */
+int name_tree(struct buf *out, const char *dir, uint64_t seq);
+int name_blob(struct buf *out, const char *pool, const struct object_id *id);
+int name_shard(struct buf *out, const char *pool, const struct object_id *id);
+/* time_s: the store's clock; written as 16 hex digits, so that keys sort. */
+int name_index(struct buf *out, const char *pool, int64_t time_s,
+	       const struct object_id *id);
+
+/* The last component of a key, `.assetfs-tree-<16 hex>`: its sequence number.
+ * False if it is none. */
+bool name_parse_tree(const char *name, size_t len, uint64_t *ret_seq);
+/* `.assetfs-tree-*` in any directory; `.assetfs` only where the directory `dir`
+ * ("" or "a/b/", from the bucket's root) is the pool's. */
+bool name_is_reserved(const char *dir, const char *pool, const char *name,
+		      size_t len);
+/* A component that may go to the kernel or to a local disk: not empty, not "."
+ * or "..", no '/' or NUL, at most 255 bytes. */
+bool name_is_safe(const char *name, size_t len);
+/* A relative path of safe components, "" excluded, at most PATH_MAX_LEN. */
+bool path_is_safe(const char *path, size_t len);

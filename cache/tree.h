@@ -1,0 +1,32 @@
+/*
+ * The tree object: one version of the tree rooted at a directory.
+ *
+ * A head (sequence, commit id, commit time, pool) and the catalog, inline and
+ * compressed; a kind byte leaves room for catalogs in shards. The whole is
+ * covered by a SHA-256. An object of zero bytes is a removed tree.
+ *
+ * Threads: any; pure computation.
+ */
+#pragma once
+
+#include "cache/catalog.h"
+
+#define TREE_POOL_MAX 512
+#define TREE_OBJECT_MAX (512u << 20) /* bytes; more is refused */
+
+struct tree_head {
+	uint64_t seq; /* 1 for the first version */
+	struct object_id commit; /* of the commit that made it */
+	int64_t commit_s; /* store's clock */
+	char pool[TREE_POOL_MAX]; /* "" or "a/b/" */
+};
+
+/* catalog: as from catalog_builder_finish. Errors: -ENOMEM, -EFBIG. */
+int tree_encode(struct buf *out, const struct tree_head *head,
+		const void *catalog, size_t len, struct err *e);
+/*
+ * Errors: -EBADMSG damaged or of a later version of the format (the text
+ * says which), -ENODATA for a removed tree (zero bytes), -ENOMEM.
+ */
+int tree_decode(struct tree_head *ret_head, struct catalog **ret_cat,
+		const void *data, size_t len, struct err *e);

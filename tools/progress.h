@@ -1,0 +1,24 @@
+/*
+ * A progress line on a terminal (stderr), silence otherwise.
+ *
+ * "push  [#####.....]  52%  120/242 files  6.1/12.0 MB  8.3 MB/s  ETA 2s",
+ * redrawn at most ten times a second, fitted to the terminal's width, erased by
+ * progress_stop.
+ *
+ * Threads: any may call progress_set and progress_add.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress;
+
+/* verb: borrowed for good. quiet: never draw. NULL without memory, which every
+ * function here accepts. */
+struct progress *progress_start(const char *verb, bool quiet);
+void progress_total(struct progress *p, uint64_t files, uint64_t bytes);
+void progress_add(struct progress *p, uint64_t files, uint64_t bytes);
+/* A short word on what goes on: "reading", "uploading". Borrowed for good. */
+void progress_phase(struct progress *p, const char *phase);
+void progress_stop(struct progress *p);

@@ -1,0 +1,76 @@
+/*
+ * What all verbs share: the options that reach the bucket, and the opened
+ * parts. Ctrl-C sets a flag that long work looks at (session_interrupted); a
+ * second Ctrl-C ends the process at once.
+ *
+ * Options common to all verbs, for getopt_long: -o WORD[=VALUE][,…] (the option
+ * words of the mount), --endpoint URL, --region R, --profile P, --cache-dir DIR,
+ * --json, -q/--quiet, -v/--verbose (repeatable), -h/--help.
+ *
+ * Threads: one, but for session_interrupted.
+ */
+#pragma once
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache/cache.h"
+#include "cache/fetch.h"
+#include "s3/base/pool.h"
+#include "s3/source.h"
+
+struct session_options {
+	struct source_options source;
+	char *cache_dir; /* owned; NULL: the default */
+	uint64_t cache_size;
+	bool json;
+	bool quiet;
+	bool verbose;
+	bool help;
+};
+
+#define SESSION_SHORT "o:qvh"
+/* Initialiser elements for a getopt_long table. */
+enum {
+	OPT_ENDPOINT = 256,
+	OPT_REGION,
+	OPT_PROFILE,
+	OPT_CACHE_DIR,
+	OPT_JSON,
+	OPT_VERB_FIRST = 300, /* verbs number their own from here */
+};
+/* clang-format off */
+#define SESSION_LONG                                                           \
+	{ "endpoint", required_argument, NULL, OPT_ENDPOINT },                 \
+	{ "region", required_argument, NULL, OPT_REGION },                     \
+	{ "profile", required_argument, NULL, OPT_PROFILE },                   \
+	{ "cache-dir", required_argument, NULL, OPT_CACHE_DIR },               \
+	{ "json", no_argument, NULL, OPT_JSON },                               \
+	{ "quiet", no_argument, NULL, 'q' },                                   \
+	{ "verbose", no_argument, NULL, 'v' },                                 \
+	{ "help", no_argument, NULL, 'h' }
+/* clang-format on */
+/* The lines of --help about them, with newlines. */
+extern const char session_help[];
+
+void session_options_init(struct session_options *o);
+void session_options_done(struct session_options *o);
+/* 1 taken, 0 not one of these, -EINVAL with a sentence. */
+int session_option(struct session_options *o, int opt, const char *value,
+		   struct err *e);
+
+struct session {
+	struct source source;
+	struct cache *cache; /* NULL when it cannot be used (warned once) */
+	struct pool *pool;
+	struct fetch *fetch;
+	uint64_t started_ns;
+};
+
+/* Opens store, cache, pool and fetch, and installs the Ctrl-C handler.
+ * Errors: those of source_open. */
+int session_open(struct session *s, const char *source,
+		 const struct session_options *o, struct err *e);
+void session_close(struct session *s);
+bool session_interrupted(void);
