@@ -1,5 +1,5 @@
 /*
- * Finds, reads and commits versions of trees.
+ * Commits versions of trees.
  *
  * A commit creates the next version with If-None-Match: *. Where somebody else
  * was faster it reads theirs, redoes its changes on it and tries the next. A
@@ -9,42 +9,8 @@
  */
 #pragma once
 
-#include "cache/cache.h"
-#include "cache/catalog.h"
-#include "cache/tree.h"
+#include "cache/version.h"
 #include "s3/store.h"
-
-/* A version of the tree at `dir`, loaded; or the place of one to be founded. */
-struct tree_version {
-	char *dir; /* "" or "a/b/", from the bucket's root; owned */
-	struct tree_head head; /* seq 0: there is none yet */
-	struct catalog *cat; /* owned reference; NULL: none yet, or removed */
-	uint64_t read_ms; /* clock_now_ms before it was asked for */
-};
-
-void tree_version_done(struct tree_version *t);
-
-/* The newest version that a LIST of `dir` (or of its tree keys) shows. False:
- * none. */
-bool tree_newest(const struct store_list *l, const char *dir, uint64_t *ret_seq,
-		 struct store_object *ret_object);
-
-/* Reads one version, from the cache where it has it. Errors: as store.h, and
- * -EBADMSG damaged. A removed tree is a success with cat NULL. */
-int tree_load(struct store *s, struct cache *c, const char *dir, uint64_t seq,
-	      const struct store_object *object, struct tree_version *ret_tree,
-	      struct err *e);
-
-/*
- * The tree that the directory `dir` belongs to: its own, else the nearest above
- * it that is not removed, else none (head.seq 0, dir as given: a push founds it
- * there). listed: a LIST of `dir` made just now (its first page holds the tree
- * keys), or NULL to make one. One LIST for each level above is made in parallel,
- * only if `dir` has no tree. A 403 above counts as none.
- */
-int tree_locate(struct store *s, struct cache *c, const char *dir,
-		const struct store_list *listed, struct tree_version *ret_tree,
-		struct err *e);
 
 struct commit_change {
 	const char *

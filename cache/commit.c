@@ -1,0 +1,373 @@
+/*
+ * Versions of trees: found by listing, committed by conditional creation.
+ *
+ * The answer to a PUT may be lost, so "somebody stands there already" is
+ * followed by a look at who: a version that bears our commit's id is ours. The
+ * loop ends because each round either commits or meets a newer version of
+ * somebody who did, and is bounded by ATTEMPTS_MAX all the same.
+ */
+#include "cache/commit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cache/names.h"
+#include "s3/base/clock.h"
+#include "s3/base/log.h"
+
+#define ATTEMPTS_MAX 200
+#define SIGNED_WITHIN_MS (3600u * 1000)
+#define CLOCK_AGE_MS 10000u
+
+/* What is remembered of a bucket once a second PUT was refused; a versioned
+ * bucket has to prove it anew. */
+#define FACT_CONDITION "conditional-put"
+#define FACT_PLAIN "1"
+#define FACT_VERSIONED "2"
+
+/* Whether the claim that the change saw still stands. */
+static bool claim_stands(const struct commit_change *ch,
+			 const struct catalog *cat,
+			 struct catalog_entry *ret_entry, bool *ret_present)
+{
+	*ret_present = cat &&
+		       !catalog_find(cat, ch->path, ch->path_len, ret_entry);
+	if (*ret_present != ch->seen)
+		return false;
+	return !ch->seen || ret_entry->commit_s == ch->seen_commit_s;
+}
+
+static int apply_one(struct catalog_builder *b, const struct commit_change *ch,
+		     int64_t commit_s, struct err *e)
+{
+	struct catalog_attr attr = ch->attr;
+	int r;
+
+	if (ch->remove) {
+		r = catalog_builder_remove(b, ch->path, ch->path_len);
+		return r == -ENOENT ? 0 : r;
+	}
+	if (ch->fresh)
+		attr.commit_s = commit_s;
+	return catalog_builder_put(b, ch->path, ch->path_len, &attr, ch->target,
+				   ch->blocks, ch->block_count, e);
+}
+
+static int apply_changes(struct catalog_builder *b, const struct catalog *cat,
+			 struct commit *commit, size_t *ret_applied,
+			 struct err *e)
+{
+	commit->lost = 0;
+	*ret_applied = 0;
+	for (size_t i = 0; i < commit->count; i++) {
+		const struct commit_change *ch = &commit->changes[i];
+		struct catalog_entry now;
+		bool present;
+		int r;
+
+		if (!claim_stands(ch, cat, &now, &present)) {
+			/* Two that make one directory agree; the first one's
+			 * attributes stay. */
+			if (!(present && !ch->remove && S_ISDIR(now.mode) &&
+			      S_ISDIR(ch->attr.mode)))
+				commit->lost++;
+			continue;
+		}
+		r = apply_one(b, ch, commit->commit_s, e);
+		if (r)
+			return err_wrap(e, r, "'%.*s'", (int)ch->path_len,
+					ch->path);
+		(*ret_applied)++;
+	}
+	return 0;
+}
+
+static int build_version(const struct tree_version *base, struct commit *commit,
+			 struct buf *catalog, size_t *ret_applied,
+			 struct err *e)
+{
+	CLEANUP(catalog_builder_freep) struct catalog_builder *b = NULL;
+	uint32_t count = base->cat ? catalog_count(base->cat) : 0;
+	int r = catalog_builder_open(&b);
+
+	if (r)
+		return err_set(e, r, "out of memory");
+	for (uint32_t i = 0; i < count && !r; i++)
+		r = catalog_builder_copy(b, base->cat, i, e);
+	if (!r)
+		r = apply_changes(b, base->cat, commit, ret_applied, e);
+	if (!r && *ret_applied)
+		r = catalog_builder_finish(b, catalog, e);
+	return r;
+}
+
+/* The store's clock, at most 10 s old, never behind the version before. */
+static int commit_time(struct store *s, const struct tree_version *base,
+		       int64_t *ret_s, struct err *e)
+{
+	struct store_object object;
+	uint64_t seq;
+	bool found;
+
+	if (store_now(s, CLOCK_AGE_MS, ret_s)) {
+		int r = tree_find_newest(s, base->dir, &found, &seq, &object,
+					 e);
+
+		if (!r && store_now(s, CLOCK_AGE_MS, ret_s))
+			r = err_set(e, -EIO, "%s tells no time in its replies",
+				    s->name);
+		if (r)
+			return r;
+	}
+	if (*ret_s < base->head.commit_s)
+		*ret_s = base->head.commit_s;
+	return 0;
+}
+
+/* Reads the newest version into `base`. */
+static int refresh(struct store *s, struct cache *c, struct tree_version *base,
+		   struct err *e)
+{
+	struct tree_version now = {0};
+	struct store_object object = {0};
+	uint64_t seq = 0;
+	bool found = false;
+	int r = tree_find_newest(s, base->dir, &found, &seq, &object, e);
+
+	if (!r && !found)
+		r = err_set(e, -EIO,
+			    "the tree of '%s' is gone: was it deleted by "
+			    "another tool?",
+			    base->dir);
+	if (!r)
+		r = tree_load(s, c, base->dir, seq, &object, &now, e);
+	if (r)
+		return r;
+	tree_version_done(base);
+	*base = now;
+	return 0;
+}
+
+/* Whether the version that stands at `seq` bears our commit's id. */
+static int is_ours(struct store *s, const char *dir, uint64_t seq,
+		   const struct object_id *id, bool *ret_ours, struct err *e)
+{
+	struct tree_version t = {0};
+	struct store_object any = {0};
+	int r = tree_load(s, NULL, dir, seq, &any, &t, e);
+
+	*ret_ours = !r && !memcmp(&t.head.commit, id, sizeof(*id));
+	tree_version_done(&t);
+	if (r == -ENOENT) { /* pruned, so old: not ours */
+		err_clear(e);
+		return 0;
+	}
+	return r;
+}
+
+static int put_version(struct store *s, const char *key, const struct buf *data,
+		       bool *ret_versioned, char *ret_etag, struct err *e)
+{
+	CLEANUP_REQ struct store_req req;
+	int r;
+
+	store_req_init(&req, STORE_PUT, key);
+	req.body = data->data;
+	req.body_len = data->len;
+	req.content_type = "application/octet-stream";
+	req.if_absent = true;
+	r = store_run(s, &req, e);
+	*ret_versioned = req.versioned;
+	if (!r)
+		memcpy(ret_etag, req.object.etag, STORE_ETAG_MAX);
+	return r;
+}
+
+static bool is_proven(struct store *s, struct cache *c, bool versioned)
+{
+	CLEANUP_BUF struct buf fact = BUF_INIT(255);
+
+	if (!c || cache_fact(c, s->bucket_id, FACT_CONDITION, &fact))
+		return false;
+	return fact.data &&
+	       !strcmp(fact.data, versioned ? FACT_VERSIONED : FACT_PLAIN);
+}
+
+/*
+ * Puts the version that was just made once more: a server that honours the
+ * condition refuses. Where it does not, the version is taken back, since
+ * nothing protects it from the next writer.
+ */
+static int prove(struct store *s, struct cache *c, const char *key,
+		 const struct buf *data, bool versioned, bool single_writer,
+		 struct err *e)
+{
+	char etag[STORE_ETAG_MAX];
+	struct err why = {0};
+	bool again_versioned;
+	int r = put_version(s, key, data, &again_versioned, etag, &why);
+
+	if (r == -EEXIST) {
+		if (c)
+			cache_fact_put(c, s->bucket_id, FACT_CONDITION,
+				       versioned ? FACT_VERSIONED : FACT_PLAIN);
+		return 0;
+	}
+	if (r) {
+		/* Committed, but unproven: the next commit asks again. */
+		log_warn("could not learn whether %s honours If-None-Match: %s",
+			 s->name, why.text);
+		return 0;
+	}
+	if (single_writer)
+		return 0;
+	{
+		CLEANUP_REQ struct store_req del;
+
+		store_req_init(&del, STORE_DELETE, key);
+		r = store_run(s, &del, &why);
+		if (r)
+			log_warn("%s", why.text);
+	}
+	return err_set(e, -EOPNOTSUPP,
+		       "%s ignores If-None-Match on PUT%s, so that two writers "
+		       "could overwrite each other: nothing was committed. If "
+		       "nobody else ever writes there, repeat with "
+		       "single_writer",
+		       s->name, versioned ? " in this versioned bucket" : "");
+}
+
+/* Makes what was just put the base, and keeps it in the cache. */
+static int adopt(struct store *s, struct cache *c, struct tree_version *base,
+		 const char *key, const char *etag, const struct buf *data,
+		 struct err *e)
+{
+	struct tree_version now = {.read_ms = base->read_ms};
+	int r = tree_version_decode(&now, base->dir, base->head.seq + 1, data,
+				    e);
+
+	if (r)
+		return r;
+	if (c)
+		cache_object_put(c, s->bucket_id, key, etag, data->data,
+				 data->len);
+	tree_version_done(base);
+	*base = now;
+	return 0;
+}
+
+enum outcome { COMMITTED, BEATEN };
+
+static int try_version(struct store *s, struct cache *c,
+		       struct tree_version *base, struct commit *commit,
+		       const struct buf *catalog, enum outcome *ret_outcome,
+		       struct err *e)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+	CLEANUP_BUF struct buf data = BUF_INIT(TREE_OBJECT_MAX);
+	char etag[STORE_ETAG_MAX] = "";
+	struct tree_head head = base->head;
+	bool versioned = false, ours = false;
+	int r;
+
+	head.seq = base->head.seq + 1;
+	head.commit = commit->id;
+	head.commit_s = commit->commit_s;
+	if (!base->cat && strlen(commit->pool) < sizeof(head.pool))
+		strcpy(head.pool, commit->pool);
+	r = tree_encode(&data, &head, catalog->data, catalog->len, e);
+	if (!r && name_tree(&key, base->dir, head.seq))
+		r = err_set(e, -ENAMETOOLONG, "'%s': path too long", base->dir);
+	if (r)
+		return r;
+	r = put_version(s, key.data, &data, &versioned, etag, e);
+	if (r == -EEXIST) {
+		err_clear(e);
+		r = is_ours(s, base->dir, head.seq, &commit->id, &ours, e);
+		if (r)
+			return r;
+		if (!ours) {
+			*ret_outcome = BEATEN;
+			return 0;
+		}
+	} else if (r) {
+		return r;
+	}
+	if (!is_proven(s, c, versioned)) {
+		r = prove(s, c, key.data, &data, versioned,
+			  commit->single_writer, e);
+		if (r)
+			return r;
+	}
+	commit->seq = head.seq;
+	*ret_outcome = COMMITTED;
+	return adopt(s, c, base, key.data, etag, &data, e);
+}
+
+static void pause_ms(uint32_t ms)
+{
+	struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+	(void)nanosleep(&ts, NULL); /* a shorter wait does no harm */
+}
+
+static int one_attempt(struct store *s, struct cache *c,
+		       struct tree_version *base, struct commit *commit,
+		       enum outcome *ret_outcome, struct err *e)
+{
+	CLEANUP_BUF struct buf catalog = BUF_INIT(CATALOG_MAX);
+	size_t applied = 0;
+	int r = 0;
+
+	if (clock_now_ms() - base->read_ms > SIGNED_WITHIN_MS && base->head.seq)
+		r = refresh(s, c, base, e);
+	if (!r && clock_now_ms() - commit->gc_read_ms > SIGNED_WITHIN_MS)
+		r = err_set(e, -ETIME,
+			    "more than an hour passed since this run began to "
+			    "rely on what the bucket holds: run it again");
+	if (!r)
+		r = commit_time(s, base, &commit->commit_s, e);
+	if (!r)
+		r = build_version(base, commit, &catalog, &applied, e);
+	if (r)
+		return r;
+	if (!applied) {
+		commit->empty = true;
+		commit->seq = base->head.seq;
+		*ret_outcome = COMMITTED;
+		return 0;
+	}
+	return try_version(s, c, base, commit, &catalog, ret_outcome, e);
+}
+
+int commit_run(struct store *s, struct cache *c, struct tree_version *base,
+	       struct commit *commit, struct err *e)
+{
+	struct backoff wait;
+	int r;
+
+	backoff_init(&wait, 20, 2000);
+	commit->redone = 0;
+	commit->empty = false;
+	for (unsigned int i = 0; i < ATTEMPTS_MAX; i++) {
+		enum outcome outcome = BEATEN;
+
+		r = one_attempt(s, c, base, commit, &outcome, e);
+		if (r || outcome == COMMITTED)
+			return r;
+		if (!is_proven(s, c, false) && c)
+			cache_fact_put(c, s->bucket_id, FACT_CONDITION,
+				       FACT_PLAIN);
+		commit->redone++;
+		pause_ms(backoff_next_ms(&wait));
+		r = refresh(s, c, base, e);
+		if (r)
+			return r;
+	}
+	return err_set(e, -EBUSY,
+		       "the tree of '%s' is changed by others all the time: "
+		       "gave up after %u tries",
+		       base->dir, ATTEMPTS_MAX);
+}

@@ -1,0 +1,317 @@
+/*
+ * Versions of trees, found by listing and read by one GET.
+ */
+#include "cache/version.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/names.h"
+#include "s3/base/clock.h"
+#include "s3/base/lock.h"
+#include "s3/base/log.h"
+
+#define LEVELS_MAX 128
+
+void tree_version_done(struct tree_version *t)
+{
+	free(t->dir);
+	catalog_unref(t->cat);
+	memset(t, 0, sizeof(*t));
+}
+
+/* The part of `key` behind `dir`, if it is a tree key of that directory. */
+static bool tree_key_of(const struct store_list_entry *entry, const char *dir,
+			uint64_t *ret_seq)
+{
+	size_t len = strlen(dir);
+
+	return !entry->is_prefix && entry->key_len > len &&
+	       !memcmp(entry->key, dir, len) &&
+	       name_parse_tree(entry->key + len, entry->key_len - len, ret_seq);
+}
+
+bool tree_newest(const struct store_list *l, const char *dir, uint64_t *ret_seq,
+		 struct store_object *ret_object)
+{
+	uint64_t seq = 0;
+	bool found = false;
+
+	for (size_t i = 0; i < l->count; i++) {
+		if (!tree_key_of(&l->entries[i], dir, &seq))
+			continue;
+		if (found && seq <= *ret_seq)
+			continue;
+		*ret_seq = seq;
+		*ret_object = l->entries[i].object;
+		found = true;
+	}
+	return found;
+}
+
+int tree_version_decode(struct tree_version *t, const char *dir, uint64_t seq,
+			const struct buf *data, struct err *e)
+{
+	int r = tree_decode(&t->head, &t->cat, data->data ? data->data : "",
+			    data->len, e);
+
+	if (r == -ENODATA) {
+		err_clear(e);
+		memset(&t->head, 0, sizeof(t->head));
+		t->head.seq = seq;
+		r = 0;
+	} else if (!r && t->head.seq != seq) {
+		catalog_unref(t->cat);
+		t->cat = NULL;
+		r = err_set(e, -EBADMSG, "it says that it is version %llu",
+			    (unsigned long long)t->head.seq);
+	}
+	if (r)
+		return err_wrap(e, r, "tree of '%s', version %llu", dir,
+				(unsigned long long)seq);
+	t->dir = strdup(dir);
+	if (!t->dir) {
+		catalog_unref(t->cat);
+		t->cat = NULL;
+		return err_set(e, -ENOMEM, "tree of '%s': out of memory", dir);
+	}
+	return 0;
+}
+
+int tree_load(struct store *s, struct cache *c, const char *dir, uint64_t seq,
+	      const struct store_object *object, struct tree_version *ret_tree,
+	      struct err *e)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+	CLEANUP_BUF struct buf data = BUF_INIT(TREE_OBJECT_MAX);
+	struct tree_version t = {.read_ms = clock_now_ms()};
+	CLEANUP_REQ struct store_req req;
+	int r;
+
+	store_req_init(&req, STORE_GET, NULL);
+	if (name_tree(&key, dir, seq))
+		return err_set(e, buf_error(&key), "'%s': path too long", dir);
+	if (c &&
+	    !cache_object(c, s->bucket_id, key.data, object->etag, &data)) {
+		if (!tree_version_decode(&t, dir, seq, &data, NULL)) {
+			*ret_tree = t;
+			return 0;
+		}
+		log_warn("the cached copy of '%s' is damaged: fetching it anew",
+			 key.data);
+		buf_reset(&data);
+	}
+	req.key = key.data;
+	req.out = &data;
+	req.if_match = object->etag;
+	r = store_run(s, &req, e);
+	if (r)
+		return r;
+	r = tree_version_decode(&t, dir, seq, &data, e);
+	if (r)
+		return r;
+	if (c)
+		cache_object_put(c, s->bucket_id, key.data, req.object.etag,
+				 data.data, data.len);
+	*ret_tree = t;
+	return 0;
+}
+
+/* LIST of the newest tree key of a directory. */
+static int prepare_newest(struct store_req *req, struct buf *prefix,
+			  const char *dir)
+{
+	buf_init(prefix, STORE_KEY_MAX);
+	if (buf_add_str(prefix, dir) || buf_add_str(prefix, TREE_PREFIX))
+		return buf_error(prefix);
+	store_req_init(req, STORE_LIST, prefix->data);
+	req->max_keys = 1;
+	return 0;
+}
+
+int tree_find_newest(struct store *s, const char *dir, bool *ret_found,
+		     uint64_t *ret_seq, struct store_object *ret_object,
+		     struct err *e)
+{
+	CLEANUP_BUF struct buf prefix = BUF_INIT(0);
+	CLEANUP_REQ struct store_req req;
+	int r;
+
+	store_req_init(&req, STORE_LIST, NULL);
+	r = prepare_newest(&req, &prefix, dir);
+	if (r)
+		return err_set(e, r, "'%s': path too long", dir);
+	r = store_run(s, &req, e);
+	if (r)
+		return r;
+	*ret_found = tree_newest(&req.list, dir, ret_seq, ret_object);
+	return 0;
+}
+
+/* Whether the tree keys of `dir` would stand on this page of its LIST. */
+static bool page_tells(const struct store_list *l, const char *dir)
+{
+	const struct store_list_entry *last;
+	size_t len = strlen(dir);
+
+	if (!l->truncated)
+		return true;
+	if (!l->count)
+		return false;
+	last = &l->entries[l->count - 1];
+	/* The newest is the first of them. */
+	return last->key_len > len && strcmp(last->key + len, TREE_PREFIX) > 0;
+}
+
+/* One LIST for each level above, all at once. */
+struct level {
+	struct store_req req;
+	struct buf prefix;
+	struct levels *all;
+	char *dir; /* owned */
+};
+
+struct levels {
+	struct level level[LEVELS_MAX]; /* the deepest first */
+	size_t count;
+	struct lock lock; /* LOCK_RANK_BASE */
+	/* guarded by lock: */
+	pthread_cond_t wake;
+	size_t running;
+};
+
+static void level_done(struct store_req *req)
+{
+	struct levels *all = req->arg;
+
+	LOCK_SCOPE(&all->lock);
+	if (!--all->running)
+		pthread_cond_signal(&all->wake);
+}
+
+static void levels_free(struct levels *all)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		store_req_done(&all->level[i].req);
+		buf_done(&all->level[i].prefix);
+		free(all->level[i].dir);
+	}
+	(void)pthread_cond_destroy(&all->wake);
+	lock_done(&all->lock);
+	free(all);
+}
+DEFINE_CLEANUP(struct levels *, levels_free)
+
+static int add_level(struct levels *all, const char *dir, size_t len)
+{
+	struct level *l = &all->level[all->count];
+
+	l->dir = strndup(dir, len);
+	if (!l->dir)
+		return -ENOMEM;
+	all->count++;
+	store_req_init(&l->req, STORE_LIST, NULL);
+	buf_init(&l->prefix, 0);
+	if (prepare_newest(&l->req, &l->prefix, l->dir))
+		return -ENAMETOOLONG;
+	l->req.done = level_done;
+	l->req.arg = all;
+	return 0;
+}
+
+static int list_levels_above(struct store *s, const char *dir,
+			     struct levels **ret_levels, struct err *e)
+{
+	CLEANUP(levels_freep) struct levels *all = calloc(1, sizeof(*all));
+	size_t len = strlen(dir);
+	int r = 0;
+
+	if (!all)
+		return err_set(e, -ENOMEM, "'%s': out of memory", dir);
+	lock_init(&all->lock, LOCK_RANK_BASE);
+	cond_init(&all->wake);
+	while (len && !r) {
+		len--;
+		while (len && dir[len - 1] != '/')
+			len--;
+		r = all->count < LEVELS_MAX ? add_level(all, dir, len)
+					    : -ENAMETOOLONG;
+	}
+	if (r)
+		return err_set(e, r, "'%s': %s", dir, strerror(-r));
+	all->running = all->count;
+	for (size_t i = 0; i < all->count; i++)
+		store_submit(s, &all->level[i].req);
+	lock_take(&all->lock);
+	while (all->running)
+		cond_wait(&all->wake, &all->lock);
+	lock_drop(&all->lock);
+	*ret_levels = TAKE_PTR(all);
+	return 0;
+}
+
+/* The nearest tree above that is not removed; *ret_found false if none. */
+static int locate_above(struct store *s, struct cache *c, const char *dir,
+			bool *ret_found, struct tree_version *ret_tree,
+			struct err *e)
+{
+	CLEANUP(levels_freep) struct levels *all = NULL;
+	int r = list_levels_above(s, dir, &all, e);
+
+	if (r || !all)
+		return r;
+	for (size_t i = 0; i < all->count; i++) {
+		struct level *l = &all->level[i];
+		struct store_object object;
+		uint64_t seq;
+
+		if (l->req.err.code == -EACCES) {
+			log_info(
+				"no right to list '%s': taken as no tree there",
+				l->dir);
+			continue;
+		}
+		if (l->req.err.code)
+			return err_copy(e, &l->req.err);
+		if (!tree_newest(&l->req.list, l->dir, &seq, &object) ||
+		    !object.size)
+			continue;
+		r = tree_load(s, c, l->dir, seq, &object, ret_tree, e);
+		if (r)
+			return r;
+		*ret_found = true;
+		return 0;
+	}
+	*ret_found = false;
+	return 0;
+}
+
+int tree_locate(struct store *s, struct cache *c, const char *dir,
+		const struct store_list *listed, struct tree_version *ret_tree,
+		struct err *e)
+{
+	struct store_object object = {0};
+	uint64_t seq = 0, start_ms = clock_now_ms();
+	bool found = false, above = false;
+	int r = 0;
+
+	if (listed && page_tells(listed, dir))
+		found = tree_newest(listed, dir, &seq, &object);
+	else
+		r = tree_find_newest(s, dir, &found, &seq, &object, e);
+	if (!r && found && object.size)
+		return tree_load(s, c, dir, seq, &object, ret_tree, e);
+	if (!r)
+		r = locate_above(s, c, dir, &above, ret_tree, e);
+	if (r || above)
+		return r;
+	/* To be founded here; a removed tree goes on counting. */
+	memset(ret_tree, 0, sizeof(*ret_tree));
+	ret_tree->dir = strdup(dir);
+	if (!ret_tree->dir)
+		return err_set(e, -ENOMEM, "'%s': out of memory", dir);
+	ret_tree->head.seq = found ? seq : 0;
+	ret_tree->read_ms = start_ms;
+	return 0;
+}
