@@ -8,16 +8,6 @@
 #include "cache/page.h"
 #include "cache/view.h"
 
-/* A tree that stands; counted. */
-struct view_tree *view_tree_new(struct catalog *cat, const char *dir,
-				const char *pool, uint64_t seq);
-const struct view_tree *view_tree_ref(const struct view_tree *t);
-void view_tree_unref(const struct view_tree *t);
-/* Whether `path` (from the bucket's root) lies at or below the tree's root, and
- * the path within the tree. */
-bool view_tree_within(const struct view_tree *t, const char *path, size_t len,
-		      const char **ret_rel, size_t *ret_len);
-
 /* Everything that claims one name. */
 struct claims {
 	const char *path; /* relative to SOURCE */

@@ -24,15 +24,9 @@
 
 #include "cache/cache.h"
 #include "cache/catalog.h"
+#include "cache/dirs.h"
+#include "s3/base/cleanup.h"
 #include "s3/store.h"
-
-/* A catalog and where it stands in the bucket; counted, immutable. */
-struct view_tree {
-	struct catalog *cat;
-	char *dir; /* the tree's root: "" or "a/b/", from the bucket's root */
-	char *pool; /* "" or "a/b/" */
-	uint64_t seq;
-};
 
 enum view_kind {
 	VIEW_DIR,
@@ -76,7 +70,9 @@ struct view_listing {
 };
 
 const struct view_listing *view_listing_ref(const struct view_listing *l);
-void view_listing_unref(const struct view_listing *l);
+void view_listing_unref(const struct view_listing *l); /* NULL: accepted */
+DEFINE_CLEANUP(const struct view_node *, view_node_unref)
+DEFINE_CLEANUP(const struct view_listing *, view_listing_unref)
 
 struct view_options {
 	struct store *store; /* borrowed; outlives the view */
@@ -112,7 +108,8 @@ struct view_req {
 	uint32_t ttl_ms; /* how much longer this may be trusted */
 	struct err err;
 	/* private: */
-	struct list link;
+	struct view *view;
+	struct dirs_wait wait;
 	char *path;
 	bool want_list;
 	bool want_attrs;

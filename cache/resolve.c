@@ -1,0 +1,342 @@
+#include "cache/resolve.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/names.h"
+#include "cache/node.h"
+
+void found_done(struct found *f)
+{
+	view_node_unref(f->node);
+	view_listing_unref(f->listing);
+	page_unref(f->page);
+	view_tree_unref(f->tree);
+	memset(f, 0, sizeof(*f));
+}
+
+static void note_trust(struct found *f, const struct dirs_path *p)
+{
+	if (p->until_ms < f->until_ms)
+		f->until_ms = p->until_ms;
+	if (p->oldest_ms < f->oldest_ms)
+		f->oldest_ms = p->oldest_ms;
+}
+
+/* The entry of `key` in a tree that it belongs to, into the claims. */
+static void claim_entry(struct claims *c, const struct view_tree *tree)
+{
+	const char *rel;
+	size_t len;
+
+	if (tree &&
+	    view_tree_within(tree, c->key, strlen(c->key), &rel, &len) &&
+	    !catalog_find(tree->cat, rel, len, &c->entry))
+		c->tree = tree;
+}
+
+/*
+ * The level of `dir` itself ("…/"): adds marker, keys below, and a tree of its
+ * own to the claims. Keeps page and tree in `f`.
+ */
+static int own_level_locked(const struct resolver *v, const char *dir,
+			    struct question *q, struct claims *c,
+			    struct found *f)
+{
+	CLEANUP(dirs_path_done) struct dirs_path path = {0};
+	CLEANUP(view_tree_unrefp) const struct view_tree *own = NULL;
+	struct dirs_level *level;
+	int r = dirs_path_locked(v->dirs, dir, q->wait, &path);
+
+	if (!r)
+		r = dirs_tree_locked(v->dirs, &path, true, q->wait, &own);
+	if (r)
+		return r;
+	note_trust(f, &path);
+	level = &path.levels[path.count - 1];
+	c->sure = true;
+	c->below = false;
+	c->marker = NULL;
+	f->answer = level->answer;
+	if (level->answer == PAGE_TELLS) {
+		c->marker = page_marker(level->page, dir);
+		c->below = page_below(level->page, dir);
+		page_unref(f->page);
+		f->page = page_ref(level->page);
+	}
+	if (own) {
+		c->tree = NULL;
+		claim_entry(c, own);
+		view_tree_unref(f->tree);
+		f->tree = TAKE_PTR(own);
+	}
+	return 0;
+}
+
+/* A path of the view as keys of the bucket. */
+struct spot {
+	char *key; /* without trailing slash */
+	char *dir; /* with; "" for the bucket's root */
+	char *parent; /* directory: "" or "a/b/" */
+	const char *name; /* in key: the last component */
+};
+
+static void spot_done(struct spot *s)
+{
+	free(s->key);
+	free(s->dir);
+	free(s->parent);
+}
+
+static int spot_of(struct spot *s, const char *prefix, const char *path)
+{
+	size_t len;
+
+	if (asprintf(&s->key, "%s%s", prefix, path) < 0) {
+		s->key = NULL;
+		return -ENOMEM;
+	}
+	len = strlen(s->key);
+	if (len && s->key[len - 1] == '/')
+		s->key[--len] = '\0';
+	if (len >= STORE_KEY_MAX)
+		return -ENAMETOOLONG;
+	s->name = strrchr(s->key, '/');
+	s->name = s->name ? s->name + 1 : s->key;
+	s->parent = strndup(s->key, (size_t)(s->name - s->key));
+	if (asprintf(&s->dir, "%s%s", s->key, len ? "/" : "") < 0)
+		s->dir = NULL;
+	return s->parent && s->dir ? 0 : -ENOMEM;
+}
+
+/* The root of SOURCE is always there, and always a directory. */
+static int resolve_root_locked(const struct resolver *v, struct question *q,
+			       const struct spot *s, struct found *f)
+{
+	CLEANUP(dirs_path_done) struct dirs_path path = {0};
+	struct claims c = {.path = "", .key = s->key};
+	int r = dirs_path_locked(v->dirs, s->dir, q->wait, &path);
+
+	if (!r)
+		r = dirs_tree_locked(v->dirs, &path, false, q->wait, &f->tree);
+	if (r)
+		return r;
+	note_trust(f, &path);
+	claim_entry(&c, f->tree);
+	r = own_level_locked(v, s->dir, q, &c, f);
+	if (r)
+		return r;
+	if (c.tree && !S_ISDIR(c.entry.mode))
+		c.tree = NULL;
+	c.below = true;
+	f->node = node_of_claims(&c, v->o, &r);
+	return r;
+}
+
+static int resolve_below_locked(const struct resolver *v, struct question *q,
+				const struct spot *s, struct found *f)
+{
+	CLEANUP(dirs_path_done) struct dirs_path path = {0};
+	struct claims c = {.path = q->path, .key = s->key, .sure = true};
+	struct page_child child;
+	struct dirs_level *parent;
+	int r;
+
+	/* Only the directory that is read is tried as a subtree. */
+	q->wait->subtree = false;
+	r = dirs_path_locked(v->dirs, s->parent, q->wait, &path);
+
+	if (!r)
+		r = dirs_tree_locked(v->dirs, &path, false, q->wait, &f->tree);
+	if (r)
+		return r;
+	note_trust(f, &path);
+	parent = &path.levels[path.count - 1];
+	if (parent->answer == PAGE_TELLS &&
+	    page_find(parent->page, s->parent, s->name, strlen(s->name),
+		      &child)) {
+		c.object = child.object;
+		c.marker = child.marker;
+		c.below = child.below;
+	}
+	claim_entry(&c, f->tree);
+	if (c.marker || c.below || (c.tree && S_ISDIR(c.entry.mode))) {
+		q->wait->subtree = q->list;
+		r = own_level_locked(v, s->dir, q, &c, f);
+		if (r)
+			return r;
+	}
+	f->node = node_of_claims(&c, v->o, &r);
+	return f->node || r ? r : -ENOENT;
+}
+
+struct build {
+	const struct resolver *v;
+	const struct found *f;
+	struct view_listing *list; /* grows by view_listing_add */
+	struct buf *path, *key; /* scratch: of the child */
+	size_t path_base, key_base;
+};
+
+/* The root entry of a tree at the child, if it is loaded. */
+static void child_tree_locked(struct build *b, const char *dir,
+			      struct claims *c,
+			      const struct view_tree **ret_tree)
+{
+	struct store_object object;
+	uint64_t seq;
+
+	if (b->f->answer != PAGE_TELLS || !b->f->page->recursive ||
+	    !page_tree(b->f->page, dir, &seq, &object) || !object.size)
+		return;
+	c->tree = NULL;
+	*ret_tree = dirs_loaded_locked(b->v->dirs, dir, seq);
+	if (*ret_tree)
+		claim_entry(c, *ret_tree);
+	else
+		c->sure = false;
+}
+
+/* Adds one name that a page, a catalog, or both have. */
+static int add_child_locked(struct build *b, const struct page_child *child,
+			    const struct catalog_entry *entry)
+{
+	CLEANUP(view_tree_unrefp) const struct view_tree *own = NULL;
+	const char *name = child ? child->name : entry->name;
+	size_t len = child ? child->name_len : entry->name_len;
+	struct claims c = {.sure = true};
+	const struct view_node *n;
+	int r = 0;
+
+	b->path->len = b->path_base;
+	b->key->len = b->key_base;
+	if (buf_add(b->path, name, len) || buf_add(b->key, name, len))
+		return -ENOMEM;
+	if (child) {
+		c.object = child->object;
+		c.marker = child->marker;
+		c.below = child->below;
+		c.sure = child->sure;
+	}
+	if (entry) {
+		c.tree = b->f->tree;
+		c.entry = *entry;
+	}
+	c.path = b->path->data;
+	c.key = b->key->data;
+	if (c.below || c.marker) {
+		if (buf_add_char(b->key, '/'))
+			return -ENOMEM;
+		child_tree_locked(b, b->key->data, &c, &own);
+		b->key->data[--b->key->len] = '\0';
+	}
+	n = node_of_claims(&c, b->v->o, &r);
+	if (n)
+		view_listing_add(b->list, n);
+	return r;
+}
+
+static int compare_names(const struct page_child *child,
+			 const struct catalog_entry *entry)
+{
+	size_t least = child->name_len < entry->name_len ? child->name_len
+							 : entry->name_len;
+	int r = memcmp(child->name, entry->name, least);
+
+	if (r)
+		return r;
+	return child->name_len < entry->name_len
+		       ? -1
+		       : child->name_len > entry->name_len;
+}
+
+/* Both sorted by name. */
+static int merge_locked(struct build *b, const struct page_child *children,
+			size_t count, const struct catalog_run *run)
+{
+	uint32_t at = run->first, end = run->first + run->count;
+	size_t i = 0;
+	int r = 0;
+
+	while ((i < count || at < end) && !r) {
+		const struct page_child *child = i < count ? &children[i]
+							   : NULL;
+		struct catalog_entry entry;
+		int order = child ? -1 : 1;
+
+		if (at < end) {
+			catalog_entry_at(b->f->tree->cat, at, &entry);
+			if (child)
+				order = compare_names(child, &entry);
+		}
+		r = add_child_locked(b, order <= 0 ? child : NULL,
+				     order >= 0 ? &entry : NULL);
+		i += order <= 0;
+		at += order >= 0;
+	}
+	return r;
+}
+
+static int build_listing_locked(const struct resolver *v, const struct spot *s,
+				const struct found *f,
+				const struct view_listing **ret_list)
+{
+	CLEANUP_FREE struct page_child *children = NULL;
+	struct view_listing *list;
+	CLEANUP_BUF struct buf path = BUF_INIT(PATH_MAX_LEN);
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX + NAME_MAX_LEN + 1);
+	struct catalog_run run = {0};
+	struct build b = {.v = v, .f = f};
+	size_t count = 0, len;
+	const char *rel;
+	int r = 0;
+
+	if (f->answer == PAGE_TELLS)
+		r = page_children(f->page, s->dir, &children, &count);
+	if (r)
+		return r;
+	if (f->tree &&
+	    view_tree_within(f->tree, s->key, strlen(s->key), &rel, &len) &&
+	    catalog_find_dir(f->tree->cat, rel, len, &run))
+		run.count = 0;
+	if (buf_add_str(&key, s->dir) || buf_add_str(&path, f->node->path) ||
+	    (*f->node->path && buf_add_char(&path, '/')))
+		return -ENOMEM;
+	list = view_listing_new(f->node, count + run.count);
+	if (!list)
+		return -ENOMEM;
+	b.list = list;
+	b.path = &path;
+	b.key = &key;
+	b.path_base = path.len;
+	b.key_base = key.len;
+	r = merge_locked(&b, children, count, &run);
+	if (!r)
+		*ret_list = list;
+	else
+		view_listing_unref(list);
+	return r;
+}
+
+int resolve_locked(const struct resolver *v, struct question *q,
+		   struct found *f)
+{
+	CLEANUP(spot_done) struct spot s = {0};
+	int r = spot_of(&s, v->prefix, q->path);
+
+	memset(f, 0, sizeof(*f));
+	if (r)
+		return r;
+	f->until_ms = UINT64_MAX;
+	f->oldest_ms = UINT64_MAX;
+	f->answer = PAGE_EMPTY;
+	r = *q->path ? resolve_below_locked(v, q, &s, f)
+		     : resolve_root_locked(v, q, &s, f);
+	if (r || !q->list)
+		return r;
+	if (f->node->kind != VIEW_DIR)
+		return -ENOTDIR;
+	return build_listing_locked(v, &s, f, &f->listing);
+}
