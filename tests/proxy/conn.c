@@ -1,0 +1,553 @@
+/*
+ * Request and response each pass through a flow. Heads are collected and
+ * looked at; bodies are read straight into the flow's ring, never past the
+ * end of the message, and followed there.
+ *
+ * A request that is not forwarded still travels: the far end of its flow is
+ * then a drain, and our answer enters the other flow when the last byte got
+ * there. So scripted errors cost a client the same time as real ones.
+ *
+ * There is one request at a time on a connection: the next head is read when
+ * the response is with the client.
+ *
+ * The log line is written just before the last bytes of the response are, so
+ * whoever saw a response finds its line. A request without a full response is
+ * logged when its connection ends.
+ */
+#include "tests/proxy/conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PIECE ((size_t)256 << 10)
+
+static void socket_watch(struct conn *c, struct conn_socket *s, int fd)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		.data.ptr = s,
+	};
+	int one = 1;
+
+	s->conn = c;
+	s->fd = fd;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (epoll_ctl(c->proxy->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
+		c->dead = true;
+}
+
+struct conn *conn_new(struct proxy *proxy, int fd, int64_t now)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c || !(c->head = malloc(HTTP_HEAD_MAX))) {
+		free(c);
+		close(fd);
+		return NULL;
+	}
+	c->proxy = proxy;
+	c->number = ++proxy->n_conns;
+	c->server.fd = -1;
+	flow_init(&c->up, &proxy->model, &proxy->up);
+	flow_init(&c->down, &proxy->model, &proxy->down);
+	/* The handshake: SYN and its answer, one round trip. */
+	c->up.not_before_ns = now + proxy->model.rtt_ns;
+	socket_watch(c, &c->client, fd);
+	return c;
+}
+
+static void log_request(struct conn *c, int64_t now)
+{
+	const struct proxy *p = c->proxy;
+	char line[HTTP_HEAD_MAX];
+	int len;
+
+	c->logged = true;
+	if (p->log_fd < 0)
+		return;
+	len = snprintf(line, sizeof(line),
+		       "%ju\t%.3f\t%.3f\t%ju\t%s\t%s\t%s\t%s\t%d\t%ju\t%ju\t"
+		       "%s\n",
+		       (uintmax_t)c->seq,
+		       (double)(c->begin_ns - p->start_ns) / 1e6,
+		       (double)(now - p->start_ns) / 1e6, (uintmax_t)c->number,
+		       c->request.method, c->request.kind, c->request.target,
+		       c->request.range, c->response.status,
+		       (uintmax_t)c->request_body.payload,
+		       (uintmax_t)c->response_body.payload, c->fault.name);
+	if (write(p->log_fd, line, (size_t)len) != len)
+		perror("proxy: log");
+}
+
+void conn_free(struct conn *c, int64_t now)
+{
+	if (c->response_state != RESPONSE_NONE && !c->logged) {
+		if (c->fault.action == FAULT_NONE)
+			strcpy(c->fault.name, "aborted");
+		log_request(c, now);
+	}
+	close(c->client.fd);
+	if (c->server.fd >= 0)
+		close(c->server.fd);
+	flow_done(&c->up);
+	flow_done(&c->down);
+	free(c->head);
+	free(c);
+}
+
+/* ---- sockets: >0 bytes, 0 nothing now, -1 the end ------------------------ */
+
+static ssize_t socket_read(struct conn_socket *s, void *data, size_t len)
+{
+	ssize_t n;
+
+	if (!s->readable || !len)
+		return 0;
+	do {
+		n = read(s->fd, data, len);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN) {
+		s->readable = false;
+		return 0;
+	}
+	return n > 0 ? n : -1;
+}
+
+static ssize_t socket_write(struct conn_socket *s, const void *data, size_t len)
+{
+	ssize_t n;
+
+	if (!s->writable)
+		return 0;
+	do {
+		n = send(s->fd, data, len, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == ENOTCONN)) {
+		s->writable = false;
+		return 0;
+	}
+	return n;
+}
+
+static int server_connect(struct conn *c)
+{
+	const struct addrinfo *to = c->proxy->server;
+	int fd = socket(to->ai_family,
+			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (connect(fd, to->ai_addr, to->ai_addrlen) < 0 &&
+	    errno != EINPROGRESS) {
+		close(fd);
+		return -1;
+	}
+	socket_watch(c, &c->server, fd);
+	return 0;
+}
+
+/* ---- client to server ---------------------------------------------------- */
+
+static bool request_begin(struct conn *c, int64_t now)
+{
+	size_t head_len = http_head_len(c->head, c->head_len);
+	unsigned char *rest = (unsigned char *)c->head + head_len;
+	struct proxy *p = c->proxy;
+
+	if (!head_len) {
+		c->dead = c->head_len == HTTP_HEAD_MAX;
+		return false;
+	}
+	if (http_parse_request(c->head, head_len, &c->request,
+			       &c->request_body) < 0) {
+		c->dead = true;
+		return false;
+	}
+	c->seq = ++p->n_requests;
+	c->begin_ns = now;
+	c->logged = false;
+	c->fault =
+		faults_look_up(&p->faults, c->request.kind, c->request.target);
+	c->response = (struct http_response){0};
+	c->response_body = (struct http_body){0};
+	c->response_state = RESPONSE_HEAD;
+	c->request_state = REQUEST_BODY;
+
+	/* What follows the body would be pipelined, which nobody does. */
+	c->head_len = head_len + http_body_feed(&c->request_body, rest,
+						c->head_len - head_len);
+	flow_append(&c->up, now, c->head, c->head_len);
+	c->head_len = 0;
+	return true;
+}
+
+/* The whole request has entered the network. */
+static void request_read(struct conn *c, int64_t now)
+{
+	c->request_state = REQUEST_READ;
+	if (c->fault.action == FAULT_DELAY)
+		c->down.hold_until_ns = now + (int64_t)c->fault.value * 1000000;
+}
+
+static bool pull_request(struct conn *c, int64_t now, int64_t *wake)
+{
+	size_t room, len;
+	unsigned char *to;
+	ssize_t n;
+
+	if (c->request_state == REQUEST_HEAD) {
+		n = socket_read(&c->client, c->head + c->head_len,
+				HTTP_HEAD_MAX - c->head_len);
+		c->dead |= n < 0;
+		if (n <= 0)
+			return false;
+		c->head_len += (size_t)n;
+		if (!request_begin(c, now))
+			return false;
+	} else if (c->request_state == REQUEST_BODY && !c->request_body.done) {
+		room = flow_room(&c->up, now, wake);
+		if (room > PIECE)
+			room = PIECE;
+		if (c->request_body.framing == HTTP_LENGTH &&
+		    room > c->request_body.left)
+			room = c->request_body.left;
+		if (!room)
+			return false;
+		to = flow_space(&c->up, room, &len);
+		n = socket_read(&c->client, to, len);
+		c->dead |= n < 0;
+		if (n <= 0)
+			return false;
+		flow_commit(&c->up, now,
+			    http_body_feed(&c->request_body, to, (size_t)n));
+	} else {
+		return false;
+	}
+	if (c->request_body.done)
+		request_read(c, now);
+	return true;
+}
+
+/* ---- answers of our own -------------------------------------------------- */
+
+static void date_now(const struct proxy *p, char *date, size_t size)
+{
+	time_t t = time(NULL) + p->clock_skew_s;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(date, size, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+}
+
+static void answer_error(struct conn *c, int64_t now)
+{
+	char body[512], head[512], date[64];
+	bool is_head = !strcmp(c->request.method, "HEAD");
+	int body_len, head_len;
+
+	date_now(c->proxy, date, sizeof(date));
+	body_len =
+		snprintf(body, sizeof(body),
+			 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+			 "<Error><Code>%s</Code><Message>scripted fault"
+			 "</Message><RequestId>proxy-%ju</RequestId></Error>",
+			 c->fault.code, (uintmax_t)c->seq);
+	head_len = snprintf(head, sizeof(head),
+			    "HTTP/1.1 %d %s\r\nContent-Type: application/xml"
+			    "\r\nContent-Length: %d\r\nDate: %s\r\n"
+			    "x-amz-request-id: proxy-%ju\r\n\r\n",
+			    c->fault.status, c->fault.code, body_len, date,
+			    (uintmax_t)c->seq);
+	flow_append(&c->down, now, head, (size_t)head_len);
+	c->response.status = c->fault.status;
+	if (!is_head) {
+		flow_append(&c->down, now, body, (size_t)body_len);
+		c->response_body.payload = (uint64_t)body_len;
+	}
+	c->response_state = RESPONSE_READ;
+}
+
+/* Part of a request has reached the drain that stands for the server. */
+static void drain_request(struct conn *c, int64_t now)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (!flow_empty(&c->up))
+		return;
+	if (c->request_state == REQUEST_BODY && c->request.expects_continue &&
+	    !c->request_body.payload) {
+		c->request.expects_continue = false;
+		flow_append(&c->down, now, go_on, sizeof(go_on) - 1);
+	}
+	if (c->request_state != REQUEST_READ)
+		return;
+	if (c->fault.action == FAULT_STATUS)
+		answer_error(c, now);
+	else if (c->fault.action == FAULT_CUT_BEFORE)
+		c->dead = true;
+}
+
+static bool push_request(struct conn *c, int64_t now, int64_t *wake)
+{
+	const unsigned char *data;
+	size_t len = flow_due(&c->up, now, wake, &data);
+	ssize_t n;
+
+	if (!len)
+		return false;
+	if (!fault_forwards(&c->fault)) {
+		flow_consume(&c->up, len);
+		drain_request(c, now);
+		return true;
+	}
+	if (c->server.fd < 0 && server_connect(c) < 0) {
+		c->dead = true;
+		return false;
+	}
+	n = socket_write(&c->server, data, len > PIECE ? PIECE : len);
+	if (n < 0) /* it may have answered early: read that, drop the rest */
+		n = (ssize_t)len;
+	if (n)
+		flow_consume(&c->up, (size_t)n);
+	return n > 0;
+}
+
+/* ---- server to client ---------------------------------------------------- */
+
+/* Puts `text` where `width` bytes of the collected head stand at `at`. */
+static void head_replace(struct conn *c, size_t *head_len, size_t at,
+			 size_t width, const char *text)
+{
+	size_t text_len = strlen(text);
+
+	if (c->head_len - width + text_len > HTTP_HEAD_MAX)
+		return;
+	memmove(c->head + at + text_len, c->head + at + width,
+		c->head_len - at - width);
+	memcpy(c->head + at, text, text_len);
+	c->head_len = c->head_len - width + text_len;
+	*head_len = *head_len - width + text_len;
+}
+
+static void head_skew_date(struct conn *c, size_t *head_len)
+{
+	struct http_response *r = &c->response;
+	char date[64] = "";
+	struct tm tm = {0};
+	time_t t;
+
+	if (!c->proxy->clock_skew_s || !r->date_width ||
+	    r->date_width >= sizeof(date))
+		return;
+	memcpy(date, c->head + r->date_at, r->date_width);
+	if (!strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+		return;
+	t = timegm(&tm) + c->proxy->clock_skew_s;
+	gmtime_r(&t, &tm);
+	/* The same width by definition of the format. */
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	head_replace(c, head_len, r->date_at, r->date_width, date);
+}
+
+/* Decides how much of the body is for the client, and rewrites the head. */
+static void response_apply_fault(struct conn *c, size_t *head_len)
+{
+	char digits[24];
+
+	c->deliver = UINT64_MAX;
+	head_skew_date(c, head_len);
+	switch (c->fault.action) {
+	case FAULT_CUT:
+	case FAULT_STALL_BODY:
+		c->deliver = c->fault.value;
+		break;
+	case FAULT_LOSE_ANSWER:
+		c->deliver = 0;
+		break;
+	case FAULT_FLIP:
+		c->response_body.flip_at = c->fault.value;
+		break;
+	case FAULT_SHORT:
+		if (c->response_body.framing != HTTP_LENGTH)
+			break;
+		c->deliver = c->response.length / 2;
+		snprintf(digits, sizeof(digits), "%ju", (uintmax_t)c->deliver);
+		head_replace(c, head_len, c->response.length_at,
+			     c->response.length_width, digits);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The server's message has ended, whole or not. */
+static void response_read(struct conn *c, bool whole)
+{
+	c->response_state = RESPONSE_READ;
+	if (c->fault.action == FAULT_STALL_BODY)
+		c->response_state = RESPONSE_BODY; /* never ends */
+	c->broken = !whole && c->fault.action == FAULT_NONE;
+	if (!whole || c->response.closes || c->fault.action == FAULT_CUT ||
+	    c->fault.action == FAULT_LOSE_ANSWER ||
+	    c->fault.action == FAULT_CLOSE_KEEPALIVE)
+		c->close_after = c->response_state == RESPONSE_READ;
+}
+
+/* Body bytes in `data`, which may be in the flow's space already. */
+static size_t response_take(struct conn *c, unsigned char *data, size_t len)
+{
+	len = http_body_feed(&c->response_body, data, len);
+	if (len > c->deliver)
+		len = c->deliver;
+	if (c->deliver != UINT64_MAX)
+		c->deliver -= len;
+	if (c->response_body.done)
+		response_read(c, true);
+	else if (c->fault.action == FAULT_CUT && !c->deliver)
+		response_read(c, false);
+	return len;
+}
+
+static bool response_begin(struct conn *c, int64_t now)
+{
+	size_t head_len = http_head_len(c->head, c->head_len);
+	size_t len;
+
+	if (!head_len) {
+		c->dead = c->head_len == HTTP_HEAD_MAX;
+		return false;
+	}
+	if (http_parse_response(c->head, head_len,
+				!strcmp(c->request.method, "HEAD"),
+				&c->response, &c->response_body) < 0) {
+		c->dead = true;
+		return false;
+	}
+	if (c->response.status < 200) {
+		flow_append(&c->down, now, c->head, head_len);
+		c->head_len -= head_len;
+		memmove(c->head, c->head + head_len, c->head_len);
+		return c->head_len ? response_begin(c, now) : true;
+	}
+	c->response_state = RESPONSE_BODY;
+	response_apply_fault(c, &head_len);
+	len = response_take(c, (unsigned char *)c->head + head_len,
+			    c->head_len - head_len);
+	if (c->fault.action != FAULT_LOSE_ANSWER)
+		flow_append(&c->down, now, c->head, head_len + len);
+	c->head_len = 0;
+	return true;
+}
+
+static bool pull_response(struct conn *c, int64_t now, int64_t *wake)
+{
+	size_t room, len;
+	unsigned char *to;
+	ssize_t n;
+
+	if (c->server.fd < 0 || !c->server.readable)
+		return false;
+	if (c->response_state == RESPONSE_HEAD &&
+	    c->request_state != REQUEST_HEAD) {
+		n = socket_read(&c->server, c->head + c->head_len,
+				HTTP_HEAD_MAX - c->head_len);
+		c->dead |= n < 0;
+		if (n <= 0)
+			return false;
+		c->head_len += (size_t)n;
+		return response_begin(c, now);
+	}
+	if (c->response_state != RESPONSE_BODY || c->response_body.done)
+		return false;
+	room = flow_room(&c->down, now, wake);
+	if (room > PIECE)
+		room = PIECE;
+	if (c->response_body.framing == HTTP_LENGTH &&
+	    room > c->response_body.left)
+		room = c->response_body.left;
+	if (!room)
+		return false;
+	to = flow_space(&c->down, room, &len);
+	n = socket_read(&c->server, to, len);
+	if (n < 0) {
+		response_read(c, c->response_body.framing == HTTP_UNTIL_CLOSE);
+		c->close_after = true;
+		return true;
+	}
+	if (n == 0)
+		return false;
+	flow_commit(&c->down, now, response_take(c, to, (size_t)n));
+	return true;
+}
+
+/* The response is with the client; ready for the next request. */
+static void exchange_end(struct conn *c)
+{
+	if (c->close_after) {
+		c->dead = true;
+		return;
+	}
+	if (c->request_state != REQUEST_READ || !flow_empty(&c->up))
+		return;
+	c->request_state = REQUEST_HEAD;
+	c->response_state = RESPONSE_NONE;
+	c->down.hold_until_ns = 0;
+}
+
+static bool push_response(struct conn *c, int64_t now, int64_t *wake)
+{
+	const unsigned char *data;
+	size_t len = flow_due(&c->down, now, wake, &data);
+	ssize_t n = 0;
+
+	if (len) {
+		if (!c->logged && c->response_state == RESPONSE_READ &&
+		    !c->broken && c->client.writable &&
+		    len == c->down.ring_used)
+			log_request(c, now);
+		n = socket_write(&c->client, data, len);
+		if (n < 0) {
+			c->dead = true;
+			return false;
+		}
+		if (n)
+			flow_consume(&c->down, (size_t)n);
+	}
+	if (c->response_state == RESPONSE_READ && flow_empty(&c->down))
+		exchange_end(c);
+	return n > 0;
+}
+
+bool conn_run(struct conn *c, int64_t now, int64_t *wake)
+{
+	uint64_t before = c->up.total_in + c->down.total_in;
+	bool moved = true;
+
+	for (int i = 0; i < 4 && moved && !c->dead; i++) {
+		moved = pull_request(c, now, wake);
+		if (!c->dead)
+			moved |= push_request(c, now, wake);
+		if (!c->dead)
+			moved |= pull_response(c, now, wake);
+		if (!c->dead)
+			moved |= push_response(c, now, wake);
+	}
+	if (moved)
+		*wake = now;
+	/* Who hung up gets no answer, but what was sent still arrives. */
+	if (c->client.hung_up &&
+	    (c->request_state != REQUEST_READ || flow_empty(&c->up)))
+		c->dead = true;
+	/* An idle server connection ended: so does the client's. */
+	if (c->server.hung_up && c->response_state == RESPONSE_NONE)
+		c->dead = true;
+	return c->up.total_in + c->down.total_in != before;
+}
