@@ -1,7 +1,8 @@
 /*
  * Request and response each pass through a flow. Heads are collected and
  * looked at; bodies are read straight into the flow's ring, never past the
- * end of the message, and followed there.
+ * end of the message, and followed there. Nothing of a body is read along with
+ * its head, for the window has not allowed it yet.
  *
  * A request that is not forwarded still travels: the far end of its flow is
  * then a drain, and our answer enters the other flow when the last byte got
@@ -121,6 +122,37 @@ static ssize_t socket_read(struct conn_socket *s, void *data, size_t len)
 	return n > 0 ? n : -1;
 }
 
+/*
+ * Collects a head in c->head and reads not one byte more. Returns 1 when it is
+ * there, 0 when it is not yet, -1 at the end of input or of patience.
+ */
+static int read_head(struct conn *c, struct conn_socket *s)
+{
+	char *to = c->head + c->head_len;
+	ssize_t n;
+	size_t len;
+
+	if (!s->readable)
+		return 0;
+	do {
+		n = recv(s->fd, to, HTTP_HEAD_MAX - c->head_len, MSG_PEEK);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN) {
+		s->readable = false;
+		return 0;
+	}
+	if (n <= 0)
+		return -1;
+	len = http_head_len(c->head, c->head_len + (size_t)n);
+	n = read(s->fd, to, len ? len - c->head_len : (size_t)n);
+	if (n <= 0)
+		return -1;
+	c->head_len += (size_t)n;
+	if (len)
+		return 1;
+	return c->head_len == HTTP_HEAD_MAX ? -1 : 0;
+}
+
 static ssize_t socket_write(struct conn_socket *s, const void *data, size_t len)
 {
 	ssize_t n;
@@ -156,21 +188,13 @@ static int server_connect(struct conn *c)
 
 /* ---- client to server ---------------------------------------------------- */
 
-static bool request_begin(struct conn *c, int64_t now)
+static int request_begin(struct conn *c, int64_t now)
 {
-	size_t head_len = http_head_len(c->head, c->head_len);
-	unsigned char *rest = (unsigned char *)c->head + head_len;
 	struct proxy *p = c->proxy;
 
-	if (!head_len) {
-		c->dead = c->head_len == HTTP_HEAD_MAX;
-		return false;
-	}
-	if (http_parse_request(c->head, head_len, &c->request,
-			       &c->request_body) < 0) {
-		c->dead = true;
-		return false;
-	}
+	if (http_parse_request(c->head, c->head_len, &c->request,
+			       &c->request_body) < 0)
+		return -1;
 	c->seq = ++p->n_requests;
 	c->begin_ns = now;
 	c->logged = false;
@@ -180,13 +204,9 @@ static bool request_begin(struct conn *c, int64_t now)
 	c->response_body = (struct http_body){0};
 	c->response_state = RESPONSE_HEAD;
 	c->request_state = REQUEST_BODY;
-
-	/* What follows the body would be pipelined, which nobody does. */
-	c->head_len = head_len + http_body_feed(&c->request_body, rest,
-						c->head_len - head_len);
 	flow_append(&c->up, now, c->head, c->head_len);
 	c->head_len = 0;
-	return true;
+	return 0;
 }
 
 /* The whole request has entered the network. */
@@ -204,13 +224,11 @@ static bool pull_request(struct conn *c, int64_t now, int64_t *wake)
 	ssize_t n;
 
 	if (c->request_state == REQUEST_HEAD) {
-		n = socket_read(&c->client, c->head + c->head_len,
-				HTTP_HEAD_MAX - c->head_len);
+		n = read_head(c, &c->client);
+		if (n > 0)
+			n = request_begin(c, now) < 0 ? -1 : 1;
 		c->dead |= n < 0;
 		if (n <= 0)
-			return false;
-		c->head_len += (size_t)n;
-		if (!request_begin(c, now))
 			return false;
 	} else if (c->request_state == REQUEST_BODY && !c->request_body.done) {
 		room = flow_room(&c->up, now, wake);
@@ -323,8 +341,8 @@ static bool push_request(struct conn *c, int64_t now, int64_t *wake)
 /* ---- server to client ---------------------------------------------------- */
 
 /* Puts `text` where `width` bytes of the collected head stand at `at`. */
-static void head_replace(struct conn *c, size_t *head_len, size_t at,
-			 size_t width, const char *text)
+static void head_replace(struct conn *c, size_t at, size_t width,
+			 const char *text)
 {
 	size_t text_len = strlen(text);
 
@@ -334,10 +352,9 @@ static void head_replace(struct conn *c, size_t *head_len, size_t at,
 		c->head_len - at - width);
 	memcpy(c->head + at, text, text_len);
 	c->head_len = c->head_len - width + text_len;
-	*head_len = *head_len - width + text_len;
 }
 
-static void head_skew_date(struct conn *c, size_t *head_len)
+static void head_skew_date(struct conn *c)
 {
 	struct http_response *r = &c->response;
 	char date[64] = "";
@@ -354,16 +371,16 @@ static void head_skew_date(struct conn *c, size_t *head_len)
 	gmtime_r(&t, &tm);
 	/* The same width by definition of the format. */
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	head_replace(c, head_len, r->date_at, r->date_width, date);
+	head_replace(c, r->date_at, r->date_width, date);
 }
 
 /* Decides how much of the body is for the client, and rewrites the head. */
-static void response_apply_fault(struct conn *c, size_t *head_len)
+static void response_apply_fault(struct conn *c)
 {
 	char digits[24];
 
 	c->deliver = UINT64_MAX;
-	head_skew_date(c, head_len);
+	head_skew_date(c);
 	switch (c->fault.action) {
 	case FAULT_CUT:
 	case FAULT_STALL_BODY:
@@ -380,8 +397,8 @@ static void response_apply_fault(struct conn *c, size_t *head_len)
 			break;
 		c->deliver = c->response.length / 2;
 		snprintf(digits, sizeof(digits), "%ju", (uintmax_t)c->deliver);
-		head_replace(c, head_len, c->response.length_at,
-			     c->response.length_width, digits);
+		head_replace(c, c->response.length_at, c->response.length_width,
+			     digits);
 		break;
 	default:
 		break;
@@ -391,17 +408,18 @@ static void response_apply_fault(struct conn *c, size_t *head_len)
 /* The server's message has ended, whole or not. */
 static void response_read(struct conn *c, bool whole)
 {
-	c->response_state = RESPONSE_READ;
+	c->response_body.done = true;
 	if (c->fault.action == FAULT_STALL_BODY)
-		c->response_state = RESPONSE_BODY; /* never ends */
+		return; /* as far as the client can tell it goes on */
+	c->response_state = RESPONSE_READ;
 	c->broken = !whole && c->fault.action == FAULT_NONE;
 	if (!whole || c->response.closes || c->fault.action == FAULT_CUT ||
 	    c->fault.action == FAULT_LOSE_ANSWER ||
 	    c->fault.action == FAULT_CLOSE_KEEPALIVE)
-		c->close_after = c->response_state == RESPONSE_READ;
+		c->close_after = true;
 }
 
-/* Body bytes in `data`, which may be in the flow's space already. */
+/* Follows body bytes; returns how many of them are for the client. */
 static size_t response_take(struct conn *c, unsigned char *data, size_t len)
 {
 	len = http_body_feed(&c->response_body, data, len);
@@ -416,35 +434,22 @@ static size_t response_take(struct conn *c, unsigned char *data, size_t len)
 	return len;
 }
 
-static bool response_begin(struct conn *c, int64_t now)
+static int response_begin(struct conn *c, int64_t now)
 {
-	size_t head_len = http_head_len(c->head, c->head_len);
-	size_t len;
-
-	if (!head_len) {
-		c->dead = c->head_len == HTTP_HEAD_MAX;
-		return false;
-	}
-	if (http_parse_response(c->head, head_len,
+	if (http_parse_response(c->head, c->head_len,
 				!strcmp(c->request.method, "HEAD"),
-				&c->response, &c->response_body) < 0) {
-		c->dead = true;
-		return false;
+				&c->response, &c->response_body) < 0)
+		return -1;
+	if (c->response.status >= 200) {
+		c->response_state = RESPONSE_BODY;
+		response_apply_fault(c);
+		if (c->response_body.done)
+			response_read(c, true);
 	}
-	if (c->response.status < 200) {
-		flow_append(&c->down, now, c->head, head_len);
-		c->head_len -= head_len;
-		memmove(c->head, c->head + head_len, c->head_len);
-		return c->head_len ? response_begin(c, now) : true;
-	}
-	c->response_state = RESPONSE_BODY;
-	response_apply_fault(c, &head_len);
-	len = response_take(c, (unsigned char *)c->head + head_len,
-			    c->head_len - head_len);
-	if (c->fault.action != FAULT_LOSE_ANSWER)
-		flow_append(&c->down, now, c->head, head_len + len);
+	if (c->fault.action != FAULT_LOSE_ANSWER || c->response.status < 200)
+		flow_append(&c->down, now, c->head, c->head_len);
 	c->head_len = 0;
-	return true;
+	return 0;
 }
 
 static bool pull_response(struct conn *c, int64_t now, int64_t *wake)
@@ -457,13 +462,11 @@ static bool pull_response(struct conn *c, int64_t now, int64_t *wake)
 		return false;
 	if (c->response_state == RESPONSE_HEAD &&
 	    c->request_state != REQUEST_HEAD) {
-		n = socket_read(&c->server, c->head + c->head_len,
-				HTTP_HEAD_MAX - c->head_len);
+		n = read_head(c, &c->server);
+		if (n > 0)
+			n = response_begin(c, now) < 0 ? -1 : 1;
 		c->dead |= n < 0;
-		if (n <= 0)
-			return false;
-		c->head_len += (size_t)n;
-		return response_begin(c, now);
+		return n > 0;
 	}
 	if (c->response_state != RESPONSE_BODY || c->response_body.done)
 		return false;
@@ -479,7 +482,6 @@ static bool pull_response(struct conn *c, int64_t now, int64_t *wake)
 	n = socket_read(&c->server, to, len);
 	if (n < 0) {
 		response_read(c, c->response_body.framing == HTTP_UNTIL_CLOSE);
-		c->close_after = true;
 		return true;
 	}
 	if (n == 0)
