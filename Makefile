@@ -178,4 +178,5 @@ FORCE:
 .PHONY: all tests check check-unit check-lint check-shell install clean FORCE
 
 -include $(patsubst %.o,%.d,$(CORE_OBJ) $(FS_OBJ) $(TOOLS_OBJ) \
-	$(call obj,$(UNIT_SRC) $(FUZZ_SRC) $(PROXY_SRC) $(GEN_SRC)))
+	$(call obj,$(UNIT_SRC) $(FUZZ_SRC) $(PROXY_SRC) $(GEN_SRC) \
+	tests/fuzz/main.c))
