@@ -23,7 +23,13 @@ struct summary {
 	double seconds;
 	struct store_counts counts;
 	bool dry_run;
+	bool unbilled; /* a store without a bill: no price is told */
 };
+
+/* The line for people, and the JSON object; malloc'ed, without a newline. NULL
+ * without memory. */
+char *summary_text(const struct summary *s);
+char *summary_json(const struct summary *s);
 
 /* To stdout; nothing when quiet and not json. */
 void summary_print(const struct summary *s, bool json, bool quiet);

@@ -1,0 +1,175 @@
+/*
+ * Numbers are told where they are not zero, so that the usual line is short.
+ */
+#include "tools/summary.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "s3/base/buf.h"
+#include "s3/price.h"
+#include "tools/human.h"
+
+#define TEXT_MAX 4096
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static uint64_t requests_total(const struct store_counts *c)
+{
+	uint64_t n = 0;
+
+	for (int op = 0; op < STORE_OP_COUNT; op++)
+		n += c->requests[op];
+	return n;
+}
+
+static void add_size(struct buf *out, const char *before, uint64_t bytes,
+		     const char *after)
+{
+	char size[HUMAN_MAX];
+
+	human_size(size, bytes);
+	(void)buf_addf(out, "%s%s%s", before, size, after);
+}
+
+/* "13 requests (8 PUT, 3 LIST, 2 GET)", the most frequent first. */
+static void add_requests(struct buf *out, const struct store_counts *c)
+{
+	uint64_t total = requests_total(c);
+	bool told[STORE_OP_COUNT] = {false};
+	const char *before = " (";
+
+	(void)buf_addf(out, "%" PRIu64 " request%s", total, plural(total));
+	for (int turn = 0; turn < STORE_OP_COUNT; turn++) {
+		int best = -1;
+
+		for (int op = 0; op < STORE_OP_COUNT; op++)
+			if (!told[op] && c->requests[op] &&
+			    (best < 0 || c->requests[op] > c->requests[best]))
+				best = op;
+		if (best < 0)
+			break;
+		told[best] = true;
+		(void)buf_addf(out, "%s%" PRIu64 " %s", before,
+			       c->requests[best],
+			       store_op_name((enum store_op)best));
+		before = ", ";
+	}
+	if (total)
+		(void)buf_add_str(out, ")");
+	if (c->retries)
+		(void)buf_addf(out, ", %" PRIu64 " repeated", c->retries);
+}
+
+static void add_work(struct buf *out, const struct summary *s)
+{
+	(void)buf_addf(out, "%s%s %" PRIu64 " file%s",
+		       s->dry_run ? "dry run: would have " : "", s->past,
+		       s->files, plural(s->files));
+	add_size(out, ", ", s->bytes, "");
+	if (s->symlinks)
+		(void)buf_addf(out, ", %" PRIu64 " symlink%s", s->symlinks,
+			       plural(s->symlinks));
+	if (s->unchanged)
+		(void)buf_addf(out, ", %" PRIu64 " unchanged", s->unchanged);
+	if (s->removed)
+		(void)buf_addf(out, ", %" PRIu64 " removed", s->removed);
+	(void)buf_addf(out, " in %.1f s; ", s->seconds);
+}
+
+static void add_moved(struct buf *out, const struct summary *s)
+{
+	if (s->counts.bytes_out)
+		add_size(out, "; ", s->counts.bytes_out, " sent");
+	if (s->counts.bytes_in)
+		add_size(out, s->counts.bytes_out ? ", " : "; ",
+			 s->counts.bytes_in, " received");
+	if (s->saved_pool)
+		add_size(out, "; ", s->saved_pool, " not moved (pool)");
+	if (s->saved_cache)
+		add_size(out, "; ", s->saved_cache, " not moved (cache)");
+}
+
+char *summary_text(const struct summary *s)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT(TEXT_MAX);
+
+	add_work(&out, s);
+	add_requests(&out, &s->counts);
+	add_moved(&out, s);
+	if (!s->unbilled) {
+		char price[HUMAN_MAX];
+
+		human_price(price, price_of(&price_default, &s->counts));
+		(void)buf_addf(&out, "; about %s", price);
+	}
+	return buf_take(&out);
+}
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+/* Setting a NULL value fails; the last line of the caller looks for it. */
+static int requests_json(json_t *requests, const struct store_counts *c)
+{
+	int r = 0;
+
+	for (int op = 0; op < STORE_OP_COUNT; op++)
+		r |= json_object_set_new(requests,
+					 store_op_name((enum store_op)op),
+					 number(c->requests[op]));
+	return r;
+}
+
+char *summary_json(const struct summary *s)
+{
+	json_t *o = json_object(), *requests = json_object();
+	char *text = NULL;
+	int r = requests_json(requests, &s->counts);
+
+	r |= json_object_set_new(o, "verb", json_string(s->verb));
+	r |= json_object_set_new(o, "dry_run", json_boolean(s->dry_run));
+	r |= json_object_set_new(o, "files", number(s->files));
+	r |= json_object_set_new(o, "dirs", number(s->dirs));
+	r |= json_object_set_new(o, "symlinks", number(s->symlinks));
+	r |= json_object_set_new(o, "bytes", number(s->bytes));
+	r |= json_object_set_new(o, "unchanged", number(s->unchanged));
+	r |= json_object_set_new(o, "removed", number(s->removed));
+	r |= json_object_set_new(o, "saved_pool", number(s->saved_pool));
+	r |= json_object_set_new(o, "saved_cache", number(s->saved_cache));
+	r |= json_object_set_new(o, "requests_total",
+				 number(requests_total(&s->counts)));
+	r |= json_object_set_new(o, "requests", requests);
+	r |= json_object_set_new(o, "retries", number(s->counts.retries));
+	r |= json_object_set_new(o, "bytes_in", number(s->counts.bytes_in));
+	r |= json_object_set_new(o, "bytes_out", number(s->counts.bytes_out));
+	r |= json_object_set_new(o, "seconds", json_real(s->seconds));
+	r |= json_object_set_new(
+		o, "price_usd",
+		json_real(s->unbilled ? 0
+				      : price_of(&price_default, &s->counts)));
+	if (!r)
+		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER |
+					     JSON_REAL_PRECISION(9));
+	json_decref(o);
+	return text;
+}
+
+void summary_print(const struct summary *s, bool json, bool quiet)
+{
+	char *text;
+
+	if (quiet && !json)
+		return;
+	text = json ? summary_json(s) : summary_text(s);
+	if (text)
+		(void)puts(text); /* main looks at stdout's errors at the end */
+	free(text);
+}
