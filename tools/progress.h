@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct progress;
@@ -22,3 +23,14 @@ void progress_add(struct progress *p, uint64_t files, uint64_t bytes);
 /* A short word on what goes on: "reading", "uploading". Borrowed for good. */
 void progress_phase(struct progress *p, const char *phase);
 void progress_stop(struct progress *p);
+
+/* One line as it is drawn, at most `columns` wide; for tests too. */
+struct progress_state {
+	const char *verb;
+	const char *phase; /* NULL or "": none */
+	uint64_t files, files_total;
+	uint64_t bytes, bytes_total; /* totals 0: not known yet */
+	double seconds; /* since the start */
+};
+void progress_render(char *out, size_t room, unsigned int columns,
+		     const struct progress_state *state);
