@@ -23,7 +23,10 @@
 struct session_options {
 	struct source_options source;
 	char *cache_dir; /* owned; NULL: the default */
-	uint64_t cache_size;
+	uint64_t cache_size; /* bytes; 0: the default */
+	/* Words of the mount that push heeds too: */
+	bool single_writer; /* commit where the server honours no condition */
+	char *pool; /* for a tree to be founded; owned; NULL: the root */
 	bool json;
 	bool quiet;
 	bool verbose;
@@ -65,11 +68,12 @@ struct session {
 	struct cache *cache; /* NULL when it cannot be used (warned once) */
 	struct pool *pool;
 	struct fetch *fetch;
-	uint64_t started_ns;
+	uint64_t started_ns; /* clock_now_ns */
+	bool unbilled; /* file://: requests cost nothing */
 };
 
-/* Opens store, cache, pool and fetch, and installs the Ctrl-C handler.
- * Errors: those of source_open. */
+/* Opens store, cache, pool and fetch, and installs the Ctrl-C handler (SIGINT,
+ * SIGTERM, SIGHUP). Errors: those of source_open; -ENOMEM. */
 int session_open(struct session *s, const char *source,
 		 const struct session_options *o, struct err *e);
 void session_close(struct session *s);
