@@ -1,0 +1,99 @@
+/*
+ * assetctl: finds the verb and hands over.
+ *
+ * What goes to stdout is looked at once, at the end: a full disk behind
+ * `assetctl ls > file` must not look like success.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "s3/base/log.h"
+#include "tools/cmd.h"
+
+struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+};
+
+static const struct verb verbs[] = {
+	{"push", cmd_push, "put files and directories into a bucket, packed"},
+	{"pull", cmd_pull, "copy files and directories out of a bucket"},
+	{"ls", cmd_ls, "list what is in a bucket"},
+};
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static void help(void)
+{
+	(void)printf("usage: assetctl VERB [OPTIONS] ARGUMENTS\n\n");
+	for (size_t i = 0; i < VERBS; i++)
+		(void)printf("  %-6s %s\n", verbs[i].name, verbs[i].help);
+	(void)printf("\n'assetctl VERB --help' tells the options of a verb; "
+		     "assetctl(1) tells all.\n");
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < VERBS; i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+static int run(int argc, char **argv)
+{
+	const struct verb *verb;
+
+	if (argc < 2) {
+		(void)fprintf(stderr, "assetctl: which verb? Try 'assetctl "
+				      "--help'.\n");
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
+	    !strcmp(argv[1], "help")) {
+		help();
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		(void)puts("assetctl " ASSETFS_VERSION);
+		return EXIT_OK;
+	}
+	verb = find_verb(argv[1]);
+	if (!verb) {
+		(void)fprintf(stderr,
+			      "assetctl: unknown verb '%s'. Try 'assetctl "
+			      "--help'.\n",
+			      argv[1]);
+		return EXIT_USAGE;
+	}
+	return verb->run(argc - 1, argv + 1);
+}
+
+/* A reader that has seen enough (`| head`) is no news. */
+static bool reader_gone(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+
+	return poll(&out, 1, 0) > 0 && (out.revents & POLLERR);
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	log_open("assetctl", false);
+	status = run(argc, argv);
+	if (fflush(stdout) || ferror(stdout)) {
+		if (!reader_gone())
+			log_error("cannot write the output");
+		if (status == EXIT_OK)
+			status = EXIT_FAILED;
+	}
+	return status;
+}
