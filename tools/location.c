@@ -1,0 +1,147 @@
+/*
+ * The path is opened as a directory first, which for trees is one LIST and no
+ * more. Only where nothing is below it, it may be a file or an empty directory,
+ * and its parent is asked.
+ */
+#include "tools/location.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3/base/cleanup.h"
+
+/* A tool looks once: what it has seen holds while it runs. */
+#define TTL_MS (10u * 60 * 1000)
+
+/* Where the last component begins and ends: without slashes behind it, and
+ * without the scheme or "BUCKET:" before it. */
+static const char *last_component(const char *text, size_t *ret_len)
+{
+	const char *scheme = strstr(text, "://");
+	const char *from = scheme ? scheme + 3 : text;
+	size_t len = strlen(from);
+	const char *end, *at;
+
+	while (len &&
+	       (from[len - 1] == '/' || (!scheme && from[len - 1] == ':')))
+		len--;
+	end = from + len;
+	at = end;
+	while (at > from && at[-1] != '/' && (scheme || at[-1] != ':'))
+		at--;
+	*ret_len = (size_t)(end - at);
+	return at;
+}
+
+static int open_view(struct location *l, const char *prefix,
+		     const struct session_options *o, struct err *e)
+{
+	struct view_options vo = {
+		.store = l->session.source.store,
+		.cache = l->session.cache,
+		.prefix = prefix,
+		.uid = getuid(),
+		.gid = getgid(),
+		.ttl_ms = TTL_MS,
+	};
+
+	return view_open(&l->view, &vo, o->source.retry_timeout_s * 1000, e);
+}
+
+/* 1 when something stands below, or an entry of a tree says it is a directory. */
+static int find_directory(struct location *l, struct err *e)
+{
+	const struct view_listing *listing;
+	int r = view_list_wait(l->view, "", &listing, e);
+
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	if (r)
+		return r;
+	if (listing->count || listing->self->tree ||
+	    !*l->session.source.prefix) {
+		l->node = view_node_ref(listing->self);
+		r = 1;
+	}
+	view_listing_unref(listing);
+	return r;
+}
+
+/* Cuts "a/b/" to "a/" and returns a copy of "b". */
+static char *cut_prefix(char *prefix)
+{
+	size_t len = strlen(prefix) - 1;
+	char *name;
+
+	prefix[len] = '\0';
+	while (len && prefix[len - 1] != '/')
+		len--;
+	name = strdup(prefix + len);
+	prefix[len] = '\0';
+	return name;
+}
+
+static int find_below_parent(struct location *l,
+			     const struct session_options *o, struct err *e)
+{
+	CLEANUP_FREE char *prefix = strdup(l->session.source.prefix);
+	CLEANUP_FREE char *name = prefix ? cut_prefix(prefix) : NULL;
+	int r;
+
+	if (!name)
+		return err_set(e, -ENOMEM, "out of memory");
+	view_free(l->view);
+	l->view = NULL;
+	r = open_view(l, prefix, o, e);
+	if (r)
+		return r;
+	return view_lookup_wait(l->view, name, true, &l->node, e);
+}
+
+static int find(struct location *l, const char *text,
+		const struct session_options *o, struct err *e)
+{
+	int r = open_view(l, l->session.source.prefix, o, e);
+
+	if (!r)
+		r = find_directory(l, e);
+	if (r > 0)
+		return 0;
+	if (!r)
+		r = find_below_parent(l, o, e);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return err_set(e, -ENOENT, "'%s' does not exist", text);
+	return r ? err_wrap(e, r, "'%s'", text) : 0;
+}
+
+int location_open(struct location *l, const char *text,
+		  const struct session_options *o, struct err *e)
+{
+	const char *name;
+	size_t len;
+	int r;
+
+	*l = (struct location){0};
+	r = session_open(&l->session, text, o, e);
+	if (r)
+		return r;
+	name = last_component(text, &len);
+	l->name = strndup(name, len);
+	r = l->name ? find(l, text, o, e)
+		    : err_set(e, -ENOMEM, "out of memory");
+	if (r)
+		location_close(l);
+	return r;
+}
+
+void location_close(struct location *l)
+{
+	view_node_unref(l->node);
+	view_free(l->view);
+	free(l->name);
+	l->node = NULL;
+	l->view = NULL;
+	l->name = NULL;
+	session_close(&l->session);
+}

@@ -1,0 +1,58 @@
+/*
+ * Goes through a directory tree of the bucket, directory by directory, each
+ * before what is below it, names sorted. Listings are asked for ahead and in
+ * parallel, so that a tree of plain objects does not cost a round trip after
+ * the other; a bounded number is held.
+ *
+ * Threads: one, but for `wake`.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cache/view.h"
+#include "s3/base/err.h"
+
+struct walk_options {
+	struct view *view; /* borrowed */
+	bool attrs; /* fetch the metadata of plain objects too */
+	/* Called on any thread, without a lock, when walk_next may have news.
+	 * NULL: none. */
+	void (*wake)(void *arg);
+	void *arg;
+};
+
+struct walk_name {
+	const struct view_node *node; /* counted by the walk_dir */
+	/* Its metadata could not be had; node is as listed. */
+	bool failed;
+	struct err *err; /* why; owned; NULL without memory */
+};
+
+struct walk_dir {
+	char *path; /* as view.h has it; owned */
+	const struct view_node *self; /* counted; NULL on failure */
+	struct walk_name *names; /* owned */
+	size_t count;
+	struct err err; /* code 0, or why it cannot be listed */
+};
+
+void walk_dir_done(struct walk_dir *d);
+
+struct walk;
+/* path: of a directory. -ENOMEM. */
+int walk_open(struct walk **ret_walk, const struct walk_options *o,
+	      const char *path);
+/* Waits for what is under way: free the view first to have it cancelled. NULL
+ * is accepted. */
+void walk_free(struct walk *w);
+DEFINE_CLEANUP(struct walk *, walk_free)
+
+/*
+ * The next directory: 1 and *ret_dir, owned by the caller; 0 at the end.
+ * -EAGAIN: nothing yet (wait false); -EINTR: session_interrupted; -ENOMEM.
+ */
+int walk_next(struct walk *w, bool wait, struct walk_dir *ret_dir);
+/* Goes below the directory that walk_next yielded last. -ENOMEM. */
+int walk_descend(struct walk *w, const struct walk_dir *dir);
