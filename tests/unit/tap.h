@@ -1,15 +1,15 @@
 /*
  * TAP for unit tests: each check prints one line, "ok 3 - name" or "not ok",
- * and done() prints the plan. A test's main ends with `return done();`.
+ * and tap_done() prints the plan. A test's main ends with `return tap_done();`.
  *
  *	struct { const char *in; int want; } cases[] = { ... };
  *
  *	for (size_t i = 0; i < TAP_COUNT(cases); i++)
  *		is_int(parse(cases[i].in), cases[i].want, "%s", cases[i].in);
- *	return done();
+ *	return tap_done();
  *
  * Every check returns whether it passed, so that what depends on it can be
- * left out: `if (!ok(fd >= 0, "opens")) return done();`. Arguments are
+ * left out: `if (!ok(fd >= 0, "opens")) return tap_done();`. Arguments are
  * evaluated once. A test that cannot run here says why: tap_skip(), before
  * any check, ends the program.
  *
@@ -133,7 +133,7 @@ static inline _Noreturn void tap_skip(const char *why)
 }
 
 /* Prints the plan; what main returns. Nothing checked is a failure too. */
-static inline int done(void)
+static inline int tap_done(void)
 {
 	printf("1..%u\n", tap.run);
 	if (tap.failed)
