@@ -213,9 +213,9 @@ struct store {
 	/* Written by implementations, atomically. */
 	_Atomic uint64_t requests[STORE_OP_COUNT];
 	_Atomic uint64_t bytes_in, bytes_out, retries;
-	/* The store's clock: Date of the last reply and when it came. */
-	_Atomic int64_t date_s;
-	_Atomic uint64_t date_at_ms; /* clock_now_ms */
+	/* The store's clock, from the last reply; see store_note_date. */
+	_Atomic int64_t date_offset_ms; /* its Date minus clock_now_ms */
+	_Atomic uint64_t date_at_ms; /* clock_now_ms when it came; 0: never */
 };
 
 void store_submit(struct store *s, struct store_req *req);
