@@ -82,6 +82,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 PROXY_SRC := $(sort $(wildcard tests/proxy/*.c))
 GEN_SRC := $(sort $(wildcard tests/gen/*.c))
+CONFORM_SRC := $(sort $(wildcard tests/conform/*.c))
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 CORE_OBJ := $(call obj,$(CORE_SRC))
@@ -90,10 +91,12 @@ TOOLS_OBJ := $(call obj,$(TOOLS_SRC))
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 GEN := $(patsubst tests/gen/%.c,$(BUILD)/gen/%,$(GEN_SRC))
+CONFORM := $(patsubst tests/conform/%.c,$(BUILD)/conform/%,$(CONFORM_SRC))
 
 LIB := $(BUILD)/libassetfs.a
 PROGRAMS := $(if $(FS_SRC),$(BUILD)/assetfs) $(if $(TOOLS_SRC),$(BUILD)/assetctl)
-TEST_PROGRAMS := $(UNIT) $(FUZZ) $(GEN) $(if $(PROXY_SRC),$(BUILD)/proxy)
+TEST_PROGRAMS := $(UNIT) $(FUZZ) $(GEN) $(CONFORM) \
+	$(if $(PROXY_SRC),$(BUILD)/proxy)
 
 all: $(PROGRAMS)
 tests: all $(TEST_PROGRAMS)
@@ -138,6 +141,10 @@ $(BUILD)/gen/%: $(BUILD)/tests/gen/%.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
 
+$(BUILD)/conform/%: $(BUILD)/tests/conform/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 $(BUILD)/proxy: $(call obj,$(PROXY_SRC))
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
 
@@ -179,4 +186,4 @@ FORCE:
 
 -include $(patsubst %.o,%.d,$(CORE_OBJ) $(FS_OBJ) $(TOOLS_OBJ) \
 	$(call obj,$(UNIT_SRC) $(FUZZ_SRC) $(PROXY_SRC) $(GEN_SRC) \
-	tests/fuzz/main.c))
+	tests/fuzz/main.c $(CONFORM_SRC))

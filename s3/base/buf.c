@@ -26,32 +26,51 @@ void buf_reset(struct buf *b)
 		b->data[0] = '\0';
 }
 
+void buf_cut(struct buf *b, size_t len)
+{
+	assert(len <= b->len);
+	b->len = len;
+	b->error = 0;
+	if (b->data)
+		b->data[len] = '\0';
+}
+
+/* Half as much again each time, within the ceiling. */
+static size_t room_for(const struct buf *b, size_t need)
+{
+	size_t room = b->room + b->room / 2;
+
+	if (room < 64)
+		room = 64;
+	if (room > b->max)
+		room = b->max + 1;
+	return room < need ? need : room;
+}
+
 void *buf_reserve(struct buf *b, size_t len)
 {
-	size_t need, room;
+	size_t need;
 	char *data;
 
 	if (b->error)
 		return NULL;
-	if (len > b->max || b->len > b->max - len) {
+	if (len > b->max || b->len > b->max - len || b->len + len == SIZE_MAX) {
 		b->error = -EFBIG;
 		return NULL;
 	}
 	need = b->len + len + 1;
-	if (need <= b->room)
-		return b->data + b->len;
-	room = b->room ? b->room : 64;
-	while (room < need)
-		room += room / 2;
-	if (room > b->max + 1)
-		room = b->max + 1;
-	data = realloc(b->data, room);
-	if (!data) {
-		b->error = -ENOMEM;
-		return NULL;
+	if (need > b->room) {
+		size_t room = room_for(b, need);
+
+		data = realloc(b->data, room);
+		if (!data) {
+			b->error = -ENOMEM;
+			return NULL;
+		}
+		b->data = data;
+		b->room = room;
+		data[b->len] = '\0';
 	}
-	b->data = data;
-	b->room = room;
 	return b->data + b->len;
 }
 

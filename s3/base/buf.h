@@ -48,6 +48,9 @@ int buf_add_zero(struct buf *b, size_t len);
 /* Room for `len` more bytes behind len, to be filled and then counted by the
  * caller (`b->len += n`); NULL on failure. */
 void *buf_reserve(struct buf *b, size_t len);
+/* Cuts the content back to `len` bytes, at most its length, and clears a
+ * failure: takes back a series of appends. */
+void buf_cut(struct buf *b, size_t len);
 /* 0, or the first failure. */
 int buf_error(const struct buf *b);
 /* The content, owned by the caller from now on (free); "" allocated when empty;

@@ -46,15 +46,14 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/* Signals belong to the main thread. */
-static int start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
+int pool_start_thread(pthread_t *ret_thread, void *(*fn)(void *), void *arg)
 {
 	sigset_t all, old;
 	int r;
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(thread, NULL, fn, arg);
+	r = pthread_create(ret_thread, NULL, fn, arg);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return -r;
 }
@@ -74,7 +73,7 @@ int pool_open(struct pool **ret_pool, unsigned int threads, struct err *e)
 	cond_init(&p->wake);
 	list_init(&p->queue);
 	while (p->count < threads) {
-		int r = start_thread(&p->threads[p->count], worker, p);
+		int r = pool_start_thread(&p->threads[p->count], worker, p);
 
 		if (r)
 			return err_set(e, r, "worker threads: %s",

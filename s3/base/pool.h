@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "s3/base/err.h"
 #include "s3/base/list.h"
 
@@ -24,3 +26,7 @@ void pool_submit(struct pool *p, struct pool_job *job);
 unsigned int pool_threads(const struct pool *p);
 /* Runs what is queued, then ends the threads. NULL is accepted. */
 void pool_free(struct pool *p);
+
+/* Starts a thread that gets no signals: they belong to the main thread. 0 or a
+ * negative errno. */
+int pool_start_thread(pthread_t *ret_thread, void *(*fn)(void *), void *arg);
