@@ -62,7 +62,8 @@ struct block {
 	struct frame_place frame;
 };
 
-/* A source of ids for one push. Threads: one at a time. */
+/* A source of ids for one push. After 2^32 ids it draws new random bytes.
+ * Threads: one at a time. */
 struct object_ids {
 	struct object_id next;
 };
@@ -92,8 +93,9 @@ int frame_encode(struct buf *out, const void *data, size_t len, int level);
 /*
  * Decodes a frame as stored. Appends exactly place->raw bytes to `out`, whose
  * ceiling must allow it; memory is sized by our limits, not by the frame's
- * claim.
- * Errors: -EBADMSG damaged, or not of the lengths that `place` tells; -ENOMEM.
+ * claim. `out` is unchanged on failure.
+ * Errors: -EBADMSG damaged, or not of the lengths that `place` tells; -ENOMEM;
+ * -EFBIG the ceiling of `out` is too low.
  * Threads: any; pure computation.
  */
 int frame_decode(struct buf *out, const struct frame_place *place,

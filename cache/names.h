@@ -30,11 +30,11 @@ int name_shard(struct buf *out, const char *pool, const struct object_id *id);
 int name_index(struct buf *out, const char *pool, int64_t time_s,
 	       const struct object_id *id);
 
-/* The last component of a key, `.assetfs-tree-<16 hex>`: its sequence number.
- * False if it is none. */
+/* The last component of a key, `.assetfs-tree-<16 hex>` (lower case): its
+ * sequence number. False if it is none; sequence 0 is none. */
 bool name_parse_tree(const char *name, size_t len, uint64_t *ret_seq);
-/* `.assetfs-tree-*` in any directory; `.assetfs` only where the directory `dir`
- * ("" or "a/b/", from the bucket's root) is the pool's. */
+/* `.assetfs-tree-*` in any directory; `.assetfs` (without a slash) only where
+ * the directory `dir` ("" or "a/b/", from the bucket's root) is the pool's. */
 bool name_is_reserved(const char *dir, const char *pool, const char *name,
 		      size_t len);
 /* A component that may go to the kernel or to a local disk: not empty, not "."
