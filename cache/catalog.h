@@ -22,6 +22,8 @@
 
 #define CATALOG_MAX (1u << 30) /* bytes; more is refused */
 #define CATALOG_NONE UINT32_MAX
+/* How far catalog_frame_run looks in each direction. */
+#define CATALOG_RUN_MAX 4096
 
 struct catalog;
 
@@ -62,7 +64,6 @@ DEFINE_CLEANUP(struct catalog *, catalog_unref)
 
 /* The bytes as parsed, borrowed. */
 const void *catalog_bytes(const struct catalog *cat, size_t *ret_len);
-/* Without the root's entry: how many paths. */
 uint32_t catalog_count(const struct catalog *cat); /* all entries, with root */
 uint32_t catalog_dir_count(const struct catalog *cat);
 
@@ -96,16 +97,18 @@ uint32_t catalog_frame_run(const struct catalog *cat, uint32_t block,
 /*
  * Building. Entries may come in any order; a later one for the same path
  * replaces the earlier one. Parents that nobody put are added as directories of
- * mode 0755 with the commit time of their first child.
+ * mode 0755 with owner, mtime and commit time of their first child (in order of
+ * names), and go again with their last one. A root that nobody put and without
+ * children has mode 0755 and zeros.
  * Threads: one at a time.
  */
 struct catalog_attr {
 	mode_t mode; /* with type */
 	uid_t uid;
 	gid_t gid;
-	uint64_t size;
+	uint64_t size; /* below 2^48; of no meaning for directories */
 	int64_t mtime_ns;
-	int64_t commit_s;
+	int64_t commit_s; /* 0 … 2^32-1 */
 };
 
 struct catalog_builder;
@@ -114,20 +117,23 @@ void catalog_builder_free(struct catalog_builder *b);
 DEFINE_CLEANUP(struct catalog_builder *, catalog_builder_free)
 /*
  * target: symlinks, attr->size bytes. blocks: regular files, in order, summing
- * to attr->size. All copied. Errors: -EINVAL for an unsafe path or lengths that
- * do not fit, -ENOTDIR where a parent is a file, -ENOMEM.
+ * to attr->size. All copied. Path "" is the root, a directory. Errors: -EINVAL
+ * for an unsafe path, or attributes, places and lengths that do not fit,
+ * -ENOTDIR where a parent is a file or where a file would take the place of a
+ * directory that is not empty, -EFBIG, -ENOMEM. The builder is unchanged then.
  */
 int catalog_builder_put(struct catalog_builder *b, const char *path, size_t len,
 			const struct catalog_attr *attr, const char *target,
 			const struct block *blocks, size_t block_count,
 			struct err *e);
-/* The same from an entry of a catalog. */
+/* The same from an entry of a catalog, which may be freed afterwards. */
 int catalog_builder_copy(struct catalog_builder *b, const struct catalog *cat,
 			 uint32_t index, struct err *e);
-/* Removes the path and, for a directory, all below it. -ENOENT. */
+/* Removes the path and, for a directory, all below it ("" removes all, and what
+ * was put for the root). -ENOENT. */
 int catalog_builder_remove(struct catalog_builder *b, const char *path,
 			   size_t len);
-/* Sorts and writes; the builder is empty afterwards. -EFBIG, -ENOMEM,
- * -ENOTDIR. */
+/* Sorts and writes, appending to `out`; the builder is spent, whatever comes of
+ * it: free it. -EFBIG (also for more than 65536 different owners), -ENOMEM. */
 int catalog_builder_finish(struct catalog_builder *b, struct buf *out,
 			   struct err *e);

@@ -1,0 +1,517 @@
+/*
+ * Reading: bytes as laid down in catalog_format.h, held as they came.
+ *
+ * catalog_parse walks everything once and allocates nothing but the struct.
+ * That every directory has exactly one entry, and every entry of a directory
+ * one directory, follows from three checks: paths are strictly sorted, an
+ * entry's directory bears the path of the run it stands in plus its name, and
+ * there are as many such entries as directories. As each path is longer than
+ * its parent's, every directory hangs below the root, and every path is made
+ * of names that were checked.
+ *
+ * After that, accessors trust the bytes.
+ */
+#include "cache/catalog.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cache/catalog_format.h"
+#include "cache/names.h"
+#include "s3/base/buf.h"
+#include "s3/base/span.h"
+
+struct catalog {
+	atomic_uint refs;
+
+	/* constant after parsing: */
+	void *data; /* owned */
+	size_t len;
+	struct catalog_counts n;
+	const unsigned char *dirs;
+	const unsigned char *entries;
+	const unsigned char *owners;
+	const char *strings;
+	struct places places;
+};
+
+/* ---- records ------------------------------------------------------------- */
+
+static const unsigned char *dir_rec(const struct catalog *cat, uint32_t i)
+{
+	return cat->dirs + (size_t)i * CATALOG_DIR_LEN;
+}
+
+static const unsigned char *entry_rec(const struct catalog *cat, uint32_t i)
+{
+	return cat->entries + (size_t)i * CATALOG_ENTRY_LEN;
+}
+
+void catalog_dir_at(const struct catalog *cat, uint32_t dir,
+		    struct catalog_run *ret_run)
+{
+	const unsigned char *rec = dir_rec(cat, dir);
+
+	ret_run->path = cat->strings + get_le32(rec);
+	ret_run->path_len = get_le16(rec + 4);
+	ret_run->first = get_le32(rec + 6);
+	ret_run->count = get_le32(rec + 10);
+}
+
+void catalog_entry_at(const struct catalog *cat, uint32_t index,
+		      struct catalog_entry *ret_entry)
+{
+	const unsigned char *rec = entry_rec(cat, index);
+	const unsigned char *owner =
+		cat->owners + (size_t)get_le16(rec + 12) * CATALOG_OWNER_LEN;
+	struct catalog_entry *en = ret_entry;
+	uint32_t first = get_le32(rec + 4);
+
+	en->index = index;
+	en->dir = CATALOG_NONE;
+	en->name = cat->strings + get_le32(rec);
+	en->name_len = rec[22];
+	en->mode = get_le16(rec + 14);
+	en->uid = get_le32(owner);
+	en->gid = get_le32(owner + 4);
+	en->size = get_le48(rec + 16);
+	en->mtime_ns = (int64_t)get_le64(rec + 24);
+	en->commit_s = get_le32(rec + 8);
+	en->target = NULL;
+	en->first_block = 0;
+	en->block_count = 0;
+	if (S_ISREG(en->mode)) {
+		en->first_block = first;
+		en->block_count = (uint32_t)block_count(en->size);
+	} else if (S_ISDIR(en->mode)) {
+		en->dir = first;
+	} else {
+		en->target = en->name + en->name_len;
+	}
+}
+
+/* ---- checks -------------------------------------------------------------- */
+
+struct check {
+	uint64_t strings; /* where the next string must begin */
+	uint64_t blocks; /* the next file's first block */
+	uint32_t owners; /* seen so far */
+	uint32_t dirs; /* entries of directories seen */
+};
+
+static int bad_entry(struct err *e, uint32_t i, const char *what)
+{
+	return err_set(e, -EBADMSG, "catalog entry %u: %s", i, what);
+}
+
+static int check_header(struct catalog *cat, struct err *e)
+{
+	struct span s = span_of(cat->data, cat->len);
+	const char *magic = span_take(&s, strlen(CATALOG_MAGIC));
+	struct catalog_counts *n = &cat->n;
+	uint32_t version = span_u32(&s);
+
+	n->entries = span_u32(&s);
+	n->dirs = span_u32(&s);
+	n->places.block_count = span_u32(&s);
+	n->places.frame_count = span_u32(&s);
+	n->places.blob_count = span_u32(&s);
+	n->owners = span_u32(&s);
+	n->strings_len = span_u32(&s);
+	if (span_u32(&s) || s.bad || !magic ||
+	    memcmp(magic, CATALOG_MAGIC, strlen(CATALOG_MAGIC)))
+		return err_set(e, -EBADMSG, "not a catalog");
+	if (version != CATALOG_VERSION)
+		return err_set(e, -EBADMSG,
+			       "catalog of format %u, written by a later "
+			       "version of assetfs",
+			       version);
+	if (!n->entries || !n->dirs || !n->owners ||
+	    n->owners > CATALOG_OWNERS_MAX || cat->len > CATALOG_MAX ||
+	    catalog_size(n) != cat->len)
+		return err_set(e, -EBADMSG,
+			       "catalog of %zu bytes does not have the length "
+			       "of its parts",
+			       cat->len);
+	/* The lengths add up: nothing below can fail. */
+	cat->dirs = span_take(&s, (size_t)n->dirs * CATALOG_DIR_LEN);
+	cat->entries = span_take(&s, (size_t)n->entries * CATALOG_ENTRY_LEN);
+	cat->places = n->places;
+	if (places_parse(&cat->places, &s, e))
+		return err_wrap(e, -EBADMSG, "catalog");
+	cat->owners = span_take(&s, (size_t)n->owners * CATALOG_OWNER_LEN);
+	cat->strings = span_take(&s, n->strings_len);
+	assert(!s.bad && !s.left);
+	return 0;
+}
+
+static int check_dirs(const struct catalog *cat, struct check *c, struct err *e)
+{
+	struct catalog_run prev = {0}, run;
+	uint64_t next = 1;
+
+	for (uint32_t i = 0; i < cat->n.dirs; i++) {
+		const unsigned char *rec = dir_rec(cat, i);
+		uint16_t len = get_le16(rec + 4);
+
+		if (get_le32(rec) != c->strings || len > PATH_MAX_LEN ||
+		    len > cat->n.strings_len - c->strings)
+			return err_set(e, -EBADMSG,
+				       "catalog directory %u: path out of "
+				       "place",
+				       i);
+		c->strings += len;
+		catalog_dir_at(cat, i, &run);
+		if (i ? catalog_compare(prev.path, prev.path_len, run.path,
+					len) >= 0
+		      : len > 0)
+			return err_set(e, -EBADMSG,
+				       "catalog directory %u: out of order", i);
+		if (run.first != next)
+			return err_set(e, -EBADMSG,
+				       "catalog directory %u: its run does not "
+				       "follow the one before",
+				       i);
+		next += run.count;
+		prev = run;
+	}
+	if (next != cat->n.entries)
+		return err_set(e, -EBADMSG,
+			       "catalog of %u entries has runs for %llu",
+			       cat->n.entries, (unsigned long long)next);
+	return 0;
+}
+
+/* Does directory `dir` bear the path of `parent` plus the entry's name? */
+static bool is_child(const struct catalog *cat, uint32_t dir,
+		     const struct catalog_run *parent,
+		     const struct catalog_entry *en)
+{
+	size_t at = parent->path_len ? parent->path_len + 1 : 0;
+	struct catalog_run run;
+
+	if (dir >= cat->n.dirs)
+		return false;
+	catalog_dir_at(cat, dir, &run);
+	if (run.path_len != at + en->name_len)
+		return false;
+	if (at &&
+	    (memcmp(run.path, parent->path, at - 1) || run.path[at - 1] != '/'))
+		return false;
+	return !memcmp(run.path + at, en->name, en->name_len);
+}
+
+static int check_file(const struct catalog *cat, struct check *c,
+		      const struct catalog_entry *en, uint8_t cut,
+		      struct err *e)
+{
+	uint64_t count = block_count(en->size);
+
+	if (cut != (en->size ? CUT_FIXED_1M : 0))
+		return bad_entry(e, en->index,
+				 "cut by a rule that this version of assetfs "
+				 "does not know");
+	if (en->first_block != c->blocks ||
+	    count > cat->places.block_count - c->blocks)
+		return bad_entry(e, en->index, "blocks out of place");
+	for (uint32_t i = 0; i < count; i++)
+		if (places_len(&cat->places, en->first_block + i) !=
+		    block_len(en->size, i))
+			return bad_entry(e, en->index,
+					 "blocks do not match its size");
+	c->blocks += count;
+	return 0;
+}
+
+static int check_symlink(const struct catalog *cat, struct check *c,
+			 const struct catalog_entry *en, struct err *e)
+{
+	if (!en->size || en->size > CATALOG_TARGET_MAX ||
+	    en->size > cat->n.strings_len - c->strings ||
+	    memchr(en->target, '\0', en->size))
+		return bad_entry(e, en->index, "impossible symlink");
+	c->strings += en->size;
+	return 0;
+}
+
+/* parent: the run it stands in, NULL for the root. */
+static int check_entry(const struct catalog *cat, struct check *c,
+		       const struct catalog_run *parent, uint32_t i,
+		       struct err *e)
+{
+	const unsigned char *rec = entry_rec(cat, i);
+	uint16_t owner = get_le16(rec + 12);
+	uint32_t first = get_le32(rec + 4);
+	struct catalog_entry en;
+
+	if (get_le32(rec) != c->strings ||
+	    rec[22] > cat->n.strings_len - c->strings)
+		return bad_entry(e, i, "name out of place");
+	if (owner > c->owners || owner >= cat->n.owners)
+		return bad_entry(e, i, "owner out of turn");
+	c->owners += owner == c->owners;
+	catalog_entry_at(cat, i, &en);
+	c->strings += en.name_len;
+	if (parent ? !name_is_safe(en.name, en.name_len) : en.name_len)
+		return bad_entry(e, i, "unsafe name");
+	if (parent && parent->path_len + 1 + en.name_len > PATH_MAX_LEN)
+		return bad_entry(e, i, "path too long");
+	if (!parent && !S_ISDIR(en.mode))
+		return bad_entry(e, i, "the root is not a directory");
+	if (S_ISREG(en.mode))
+		return check_file(cat, c, &en, rec[23], e);
+	if (rec[23])
+		return bad_entry(e, i, "cut, but not a regular file");
+	if (S_ISLNK(en.mode))
+		return first ? bad_entry(e, i, "symlink with blocks")
+			     : check_symlink(cat, c, &en, e);
+	if (!S_ISDIR(en.mode))
+		return bad_entry(e, i, "of no type that is kept here");
+	c->dirs++;
+	if (en.size || (parent ? !is_child(cat, first, parent, &en) : first))
+		return bad_entry(e, i, "does not fit its directory");
+	return 0;
+}
+
+static int check_run(const struct catalog *cat, struct check *c, uint32_t dir,
+		     struct err *e)
+{
+	struct catalog_run run;
+	uint32_t end;
+
+	catalog_dir_at(cat, dir, &run);
+	end = run.first + run.count;
+	for (uint32_t i = run.first; i < end; i++) {
+		const unsigned char *rec = entry_rec(cat, i);
+		const unsigned char *prev = rec - CATALOG_ENTRY_LEN;
+		int r = check_entry(cat, c, &run, i, e);
+
+		if (r)
+			return r;
+		if (i > run.first &&
+		    catalog_compare(cat->strings + get_le32(prev), prev[22],
+				    cat->strings + get_le32(rec), rec[22]) >= 0)
+			return bad_entry(e, i, "out of order");
+	}
+	return 0;
+}
+
+static int check(struct catalog *cat, struct err *e)
+{
+	struct check c = {0};
+	int r;
+
+	r = check_header(cat, e);
+	if (!r)
+		r = check_dirs(cat, &c, e);
+	if (!r)
+		r = check_entry(cat, &c, NULL, 0, e);
+	for (uint32_t i = 0; !r && i < cat->n.dirs; i++)
+		r = check_run(cat, &c, i, e);
+	if (r)
+		return r;
+	if (c.dirs != cat->n.dirs || c.owners != cat->n.owners ||
+	    c.blocks != cat->places.block_count ||
+	    c.strings != cat->n.strings_len)
+		return err_set(e, -EBADMSG,
+			       "catalog has parts that no entry uses");
+	return 0;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+int catalog_parse(struct catalog **ret_cat, void *data, size_t len,
+		  struct err *e)
+{
+	struct catalog *cat = calloc(1, sizeof(*cat));
+	int r;
+
+	if (!cat)
+		return err_set(e, -ENOMEM, "no memory for a catalog");
+	atomic_init(&cat->refs, 1);
+	cat->data = data;
+	cat->len = len;
+	r = check(cat, e);
+	if (r) {
+		free(cat);
+		return r;
+	}
+	*ret_cat = cat;
+	return 0;
+}
+
+struct catalog *catalog_ref(struct catalog *cat)
+{
+	atomic_fetch_add_explicit(&cat->refs, 1, memory_order_relaxed);
+	return cat;
+}
+
+void catalog_unref(struct catalog *cat)
+{
+	if (!cat || atomic_fetch_sub(&cat->refs, 1) != 1)
+		return;
+	free(cat->data);
+	free(cat);
+}
+
+const void *catalog_bytes(const struct catalog *cat, size_t *ret_len)
+{
+	*ret_len = cat->len;
+	return cat->data;
+}
+
+uint32_t catalog_count(const struct catalog *cat)
+{
+	return cat->n.entries;
+}
+
+uint32_t catalog_dir_count(const struct catalog *cat)
+{
+	return cat->n.dirs;
+}
+
+/* ---- looking up ---------------------------------------------------------- */
+
+/* The directory's number, or CATALOG_NONE. */
+static uint32_t find_dir(const struct catalog *cat, const char *path,
+			 size_t len)
+{
+	uint32_t lo = 0, hi = cat->n.dirs;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		const unsigned char *rec = dir_rec(cat, mid);
+		int c = catalog_compare(path, len, cat->strings + get_le32(rec),
+					get_le16(rec + 4));
+
+		if (!c)
+			return mid;
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return CATALOG_NONE;
+}
+
+int catalog_find_dir(const struct catalog *cat, const char *path, size_t len,
+		     struct catalog_run *ret_run)
+{
+	uint32_t dir = find_dir(cat, path, len);
+
+	if (dir == CATALOG_NONE)
+		return -ENOENT;
+	catalog_dir_at(cat, dir, ret_run);
+	return 0;
+}
+
+static int find_in(const struct catalog *cat, const struct catalog_run *run,
+		   const char *name, size_t len,
+		   struct catalog_entry *ret_entry)
+{
+	uint32_t lo = run->first, hi = run->first + run->count;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		const unsigned char *rec = entry_rec(cat, mid);
+		int c = catalog_compare(name, len, cat->strings + get_le32(rec),
+					rec[22]);
+
+		if (!c) {
+			catalog_entry_at(cat, mid, ret_entry);
+			return 0;
+		}
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return -ENOENT;
+}
+
+int catalog_find(const struct catalog *cat, const char *path, size_t len,
+		 struct catalog_entry *ret_entry)
+{
+	const char *slash;
+	struct catalog_run run;
+	size_t at;
+	int r;
+
+	if (!len) {
+		catalog_entry_at(cat, 0, ret_entry);
+		return 0;
+	}
+	slash = memrchr(path, '/', len);
+	at = slash ? (size_t)(slash - path) : 0;
+	if (slash == path)
+		return -ENOENT; /* no path of ours begins with one */
+	r = catalog_find_dir(cat, path, at, &run);
+	if (r)
+		return r;
+	at += !!slash;
+	return find_in(cat, &run, path + at, len - at, ret_entry);
+}
+
+uint32_t catalog_dir_of(const struct catalog *cat, uint32_t index)
+{
+	uint32_t lo = 0, hi = cat->n.dirs;
+
+	/* The last directory whose run begins at or before the entry: empty
+	 * ones that begin there too stand before it. */
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (get_le32(dir_rec(cat, mid) + 6) <= index)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+int catalog_path(const struct catalog *cat, uint32_t index, struct buf *out)
+{
+	const unsigned char *rec = entry_rec(cat, index);
+	struct catalog_run run;
+
+	if (!index)
+		return buf_add(out, "", 0);
+	catalog_dir_at(cat, catalog_dir_of(cat, index), &run);
+	if (run.path_len) {
+		(void)buf_add(out, run.path, run.path_len); /* sticky */
+		(void)buf_add_char(out, '/');
+	}
+	return buf_add(out, cat->strings + get_le32(rec), rec[22]);
+}
+
+void catalog_block_at(const struct catalog *cat, uint32_t block,
+		      struct block *ret_block)
+{
+	places_at(&cat->places, block, ret_block);
+}
+
+uint32_t catalog_total_blocks(const struct catalog *cat)
+{
+	return cat->places.block_count;
+}
+
+uint32_t catalog_frame_run(const struct catalog *cat, uint32_t block,
+			   uint32_t *ret_first)
+{
+	const struct places *p = &cat->places;
+	uint32_t frame = places_frame(p, block);
+	uint32_t first = block, end = block + 1;
+
+	while (first && block - first < CATALOG_RUN_MAX &&
+	       places_frame(p, first - 1) == frame)
+		first--;
+	while (end < p->block_count && end - block < CATALOG_RUN_MAX &&
+	       places_frame(p, end) == frame)
+		end++;
+	*ret_first = first;
+	return end - first;
+}
