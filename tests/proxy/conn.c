@@ -491,8 +491,10 @@ static bool pull_response(struct conn *c, int64_t now, int64_t *wake)
 }
 
 /* The response is with the client; ready for the next request. */
-static void exchange_end(struct conn *c)
+static void exchange_end(struct conn *c, int64_t now)
 {
+	if (!c->logged && !c->broken)
+		log_request(c, now);
 	if (c->close_after) {
 		c->dead = true;
 		return;
@@ -524,7 +526,7 @@ static bool push_response(struct conn *c, int64_t now, int64_t *wake)
 			flow_consume(&c->down, (size_t)n);
 	}
 	if (c->response_state == RESPONSE_READ && flow_empty(&c->down))
-		exchange_end(c);
+		exchange_end(c, now);
 	return n > 0;
 }
 

@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# Runs tests and says how many passed.
+#
+#   tests/run.sh [unit] [fuzz] [lint] [shell] [all]
+#
+# For the build in $BUILD (default: build), which `make tests` has made.
+# One line per test, the log of each that failed, and at the end, as the last
+# line, "N passed, N failed" or "N passed, N failed, N skipped". Exit 1 when
+# one failed. TEST_TIMEOUT is the time limit of a test in seconds (120).
+#
+# Shell tests run two at a time; one RGW serves them all, unless $RGW_ENV
+# names the env file of one that runs already. Whatever a sanitizer reports,
+# in any process, fails the test.
+set -eu
+
+cd "$(dirname "$0")/.."
+BUILD=$(mkdir -p "${BUILD:-build}" && cd "${BUILD:-build}" && pwd)
+export BUILD
+LIMIT=${TEST_TIMEOUT:-120}
+RUN=$(mktemp -d "${TMPDIR:-/tmp}/assetfs-tests.XXXXXX")
+: >"$RUN/results"
+
+finish()
+{
+	trap - EXIT
+	local pid
+	for pid in $(jobs -p); do
+		kill "$pid" 2>/dev/null || :
+	done
+	wait
+	[ ! -d "$RUN/rgw" ] || tests/rgw.sh stop "$RUN/rgw"
+	rm -rf --one-file-system "$RUN"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Thread sanitizer cannot live with the address layout of newer kernels.
+PLAIN_LAYOUT=()
+case ${SAN:-} in
+*thread*) PLAIN_LAYOUT=(setarch -R) ;;
+esac
+
+# What a killed test left: processes it recorded, and mounts.
+clear_up_after()
+{
+	local root=$1 pid mnt
+	cat "$root"/*/pids 2>/dev/null | while read -r pid; do
+		if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" |
+			grep -qF "$root"; then
+			kill -KILL "$pid" 2>/dev/null || :
+		fi
+	done
+	awk -v root="$root/" 'index($2, root) == 1 { print $2 }' \
+		/proc/self/mounts | while read -r mnt; do
+		umount -l "$mnt" || fusermount3 -uz "$mnt" || :
+	done
+}
+
+# run_test NAME COMMAND...: prints its line and adds a word to the results.
+run_test()
+{
+	local name=$1 status=0 begin seconds word note='' root san
+	shift
+	root=$RUN/${name//\//-}
+	mkdir "$root"
+	san="log_path=$root/sanitizer:halt_on_error=1"
+	begin=${EPOCHREALTIME/./}
+	TEST_ROOT=$root \
+		ASAN_OPTIONS=$san:detect_leaks=1:strict_string_checks=1 \
+		UBSAN_OPTIONS=$san:print_stacktrace=1 \
+		TSAN_OPTIONS=$san:second_deadlock_stack=1 \
+		timeout -k 20 "$LIMIT" "${PLAIN_LAYOUT[@]}" "$@" \
+		>"$root/log" 2>&1 </dev/null || status=$?
+	seconds=$(((${EPOCHREALTIME/./} - begin) / 10000))
+	seconds=$((seconds / 100)).$(printf %02d $((seconds % 100)))
+	clear_up_after "$root"
+	if compgen -G "$root/sanitizer.*" >/dev/null; then
+		cat "$root"/sanitizer.* >>"$root/log"
+		echo "a sanitizer had something to say" >>"$root/log"
+		status=99
+	fi
+	case $status in
+	0) word=ok ;;
+	77)
+		word=skip
+		note=" ($(tail -n 1 "$root/log"))"
+		;;
+	124 | 137)
+		word=FAIL
+		note=" (over $LIMIT s, or killed)"
+		;;
+	*) word=FAIL ;;
+	esac
+	{
+		flock 9
+		echo "$word $name $seconds s$note"
+		if [ "$word" = FAIL ]; then
+			sed 's/^/    | /' "$root/log"
+		fi
+		echo "$word" >>"$RUN/results"
+	} 9>>"$RUN/lock"
+	rm -rf --one-file-system "$root"
+}
+
+group_unit()
+{
+	local program
+	for program in tests/unit/test_*.c; do
+		[ -f "$program" ] || continue
+		program=$(basename "$program" .c)
+		run_test "unit/$program" "$BUILD/unit/$program"
+	done
+}
+
+group_fuzz()
+{
+	local program name
+	for program in tests/fuzz/fuzz_*.c; do
+		[ -f "$program" ] || continue
+		program=$(basename "$program" .c)
+		name=${program#fuzz_}
+		run_test "fuzz/$name" "$BUILD/fuzz/$program" \
+			"tests/fuzz/corpus/$name"
+	done
+}
+
+group_lint()
+{
+	local script
+	for script in tests/lint/*.sh; do
+		[ -f "$script" ] || continue
+		run_test "lint/$(basename "$script" .sh)" bash "$script"
+	done
+}
+
+start_rgw()
+{
+	[ -z "${RGW_ENV:-}" ] || return 0
+	command -v radosgw >/dev/null || return 0 # the tests will skip
+	tests/rgw.sh start "$RUN/rgw"
+	export RGW_ENV=$RUN/rgw/env
+}
+
+group_shell()
+{
+	local script
+	start_rgw
+	for script in tests/shell/*-*.sh; do
+		[ -f "$script" ] || continue
+		while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+			wait -n || :
+		done
+		run_test "shell/$(basename "$script" .sh)" bash "$script" &
+	done
+	wait
+}
+
+[ $# -gt 0 ] || set -- all
+for group; do
+	case $group in
+	unit | fuzz | lint | shell) "group_$group" ;;
+	all)
+		group_unit
+		group_fuzz
+		group_lint
+		group_shell
+		;;
+	*)
+		echo "run.sh: no group '$group'" >&2
+		exit 2
+		;;
+	esac
+done
+
+count()
+{
+	grep -cx "$1" "$RUN/results" || :
+}
+FAILED=$(count FAIL)
+SKIPPED=$(count skip)
+SUMMARY="$(count ok) passed, $FAILED failed"
+[ "$SKIPPED" = 0 ] || SUMMARY="$SUMMARY, $SKIPPED skipped"
+finish
+echo "$SUMMARY"
+[ "$FAILED" = 0 ]
