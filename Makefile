@@ -186,4 +186,4 @@ FORCE:
 
 -include $(patsubst %.o,%.d,$(CORE_OBJ) $(FS_OBJ) $(TOOLS_OBJ) \
 	$(call obj,$(UNIT_SRC) $(FUZZ_SRC) $(PROXY_SRC) $(GEN_SRC) \
-	tests/fuzz/main.c $(CONFORM_SRC))
+	tests/fuzz/main.c $(CONFORM_SRC)))
