@@ -49,7 +49,7 @@ struct conn *conn_new(struct proxy *proxy, int fd, int64_t now)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
-	if (!c || !(c->head = malloc(HTTP_HEAD_MAX))) {
+	if (!c || !(c->head = malloc(HTTP_HEAD_MAX + 1))) {
 		free(c);
 		close(fd);
 		return NULL;
@@ -148,6 +148,7 @@ static int read_head(struct conn *c, struct conn_socket *s)
 	if (n <= 0)
 		return -1;
 	c->head_len += (size_t)n;
+	c->head[c->head_len] = '\0';
 	if (len)
 		return 1;
 	return c->head_len == HTTP_HEAD_MAX ? -1 : 0;

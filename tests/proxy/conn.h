@@ -59,7 +59,7 @@ struct conn {
 
 	enum request_state request_state;
 	enum response_state response_state;
-	char *head; /* of HTTP_HEAD_MAX bytes: request's, then response's */
+	char *head; /* request's, then response's; a string once complete */
 	size_t head_len;
 
 	/* of the request in hand */

@@ -51,7 +51,10 @@ struct http_response {
 /* Length of the head in data, with its empty line; 0 if not all is there. */
 size_t http_head_len(const char *data, size_t len);
 
-/* Both return 0, or -1 for what is not HTTP. `head` has exactly `len` bytes. */
+/*
+ * Both return 0, or -1 for what is not HTTP. `head` has `len` bytes and a NUL
+ * behind them.
+ */
 int http_parse_request(const char *head, size_t len,
 		       struct http_request *ret_req,
 		       struct http_body *ret_body);

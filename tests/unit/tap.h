@@ -34,8 +34,9 @@ static struct {
 } tap = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Prints the result line, and for a failure `why` on a line of its own. */
-static inline bool tap_result(bool passed, const char *file, int line,
-			      const char *why, const char *fmt, va_list ap)
+__attribute__((format(printf, 5, 0))) static inline bool
+tap_result(bool passed, const char *file, int line, const char *why,
+	   const char *fmt, va_list ap)
 {
 	pthread_mutex_lock(&tap.lock);
 	tap.run++;
