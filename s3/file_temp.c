@@ -76,6 +76,13 @@ void file_temp_name(struct file_temp *t)
 		       (unsigned long long)id);
 }
 
+static bool is_removed(int dir)
+{
+	struct stat st;
+
+	return !fstat(dir, &st) && !st.st_nlink;
+}
+
 int file_temp_open(struct file_temp *t, struct file_root *root,
 		   const struct file_place *place)
 {
@@ -87,6 +94,9 @@ int file_temp_open(struct file_temp *t, struct file_root *root,
 			       O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
 		if (t->fd >= 0)
 			return 0;
+		/* ext4 answers EPERM in a directory that was removed. */
+		if (errno == EPERM && is_removed(place->parent))
+			return -ENOENT;
 		if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
 			return -errno;
 	}

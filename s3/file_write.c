@@ -7,14 +7,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "s3/base/cleanup.h"
+#include "s3/base/clock.h"
 #include "s3/base/io.h"
 #include "s3/file_meta.h"
 #include "s3/file_temp.h"
 
-#define PUBLISH_TRIES 8
+#define TRIES 50
+
+/* Whether to try once more after the r of try i; others are let past first. */
+static bool again(int i, int r, int race)
+{
+	const struct timespec pause = {.tv_nsec =
+					       1 + (long)random_below(2000000)};
+
+	if (r != race || i >= TRIES)
+		return false;
+	if (i > 2)
+		(void)nanosleep(&pause, NULL);
+	return true;
+}
 
 /* ---- PUT --------------------------------------------------------------- */
 
@@ -112,8 +127,7 @@ int file_put(struct file_root *root, struct store_req *req, struct err *e)
 
 	if (r)
 		return r;
-	r = -ENOENT;
-	for (int i = 0; i < PUBLISH_TRIES && r == -ENOENT; i++)
+	for (int i = 0; i == 0 || again(i, r, -ENOENT); i++)
 		r = put_once(root, req);
 	if (r)
 		return file_error(root, req, req->key, -r, e);
@@ -234,8 +248,7 @@ int file_copy(struct file_root *root, struct store_req *req,
 		r = file_key_check(req->source, e);
 	if (r)
 		return r;
-	r = -EAGAIN;
-	for (int i = 0; i < PUBLISH_TRIES && r == -EAGAIN; i++)
+	for (int i = 0; i == 0 || again(i, r, -EAGAIN); i++)
 		r = copy_once(root, req, cancelled);
 	if (r == -ESTALE)
 		return err_set(e, -ESTALE, "COPY '%s' in %s: it has changed",
