@@ -14,7 +14,8 @@
 
 /*
  * Blocks in any order, duplicates dropped (the first in order of place stays).
- * The same blocks give the same bytes. Errors: -ENOMEM, -EFBIG.
+ * The same blocks give the same bytes, appended to `out`. Errors: -EINVAL for a
+ * block that cannot be stored, -ENOMEM, -EFBIG.
  */
 int index_encode(struct buf *out, const struct block *blocks, size_t count,
 		 struct err *e);
@@ -33,10 +34,14 @@ void index_at(const struct index *ix, size_t i, struct block *ret_block);
 
 /* Condemned objects (blobs, shards, indexes), by id. */
 struct gclist;
+/* Any order, duplicates dropped; appended to `out`. */
 int gclist_encode(struct buf *out, const struct object_id *ids, size_t count,
 		  int64_t time_s, struct err *e);
 int gclist_parse(struct gclist **ret_list, const void *data, size_t len,
 		 struct err *e);
 void gclist_free(struct gclist *l);
 DEFINE_CLEANUP(struct gclist *, gclist_free)
+size_t gclist_count(const struct gclist *l);
+/* Seconds since the epoch, the store's clock, as encoded. */
+int64_t gclist_time(const struct gclist *l);
 bool gclist_has(const struct gclist *l, const struct object_id *id);

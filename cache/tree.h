@@ -3,7 +3,8 @@
  *
  * A head (sequence, commit id, commit time, pool) and the catalog, inline and
  * compressed; a kind byte leaves room for catalogs in shards. The whole is
- * covered by a SHA-256. An object of zero bytes is a removed tree.
+ * covered by a SHA-256. An object of zero bytes is a removed tree. The same
+ * input gives the same bytes (with one version of zstd).
  *
  * Threads: any; pure computation.
  */
@@ -21,10 +22,14 @@ struct tree_head {
 	char pool[TREE_POOL_MAX]; /* "" or "a/b/" */
 };
 
-/* catalog: as from catalog_builder_finish. Errors: -ENOMEM, -EFBIG. */
+/*
+ * Appends the object. catalog: as from catalog_builder_finish. Errors: -EINVAL
+ * for a head that is none, -ENOMEM, -EFBIG.
+ */
 int tree_encode(struct buf *out, const struct tree_head *head,
 		const void *catalog, size_t len, struct err *e);
 /*
+ * ret_cat: NULL where the head is enough; the whole is checked all the same.
  * Errors: -EBADMSG damaged or of a later version of the format (the text
  * says which), -ENODATA for a removed tree (zero bytes), -ENOMEM.
  */
