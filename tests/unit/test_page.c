@@ -19,8 +19,8 @@ static struct page *make(const char *dir, bool recursive,
 
 	store_list_init(&list);
 	for (size_t i = 0; i < count; i++) {
-		struct store_object o = {.size = keys[i].size,
-					 .modified_s = keys[i].modified_s};
+		struct store_object o = { .size = keys[i].size,
+					  .modified_s = keys[i].modified_s };
 		size_t len = strlen(keys[i].key);
 		bool prefix = !recursive && len > strlen(dir) &&
 			      keys[i].key[len - 1] == '/';
@@ -50,13 +50,13 @@ static void names_of(struct page *p, const char *dir, char *out, size_t room)
 static void test_delimiter(void)
 {
 	static const struct key keys[] = {
-		{".assetfs-tree-fffffffffffffffe", 10, 5},
-		{".assetfs/", 0, 0},
-		{"a-b", 1, 7},
-		{"a.txt", 2, 3},
-		{"a/", 0, 0},
-		{"b", 3, 3},
-		{"b/", 0, 0},
+		{ ".assetfs-tree-fffffffffffffffe", 10, 5 },
+		{ ".assetfs/", 0, 0 },
+		{ "a-b", 1, 7 },
+		{ "a.txt", 2, 3 },
+		{ "a/", 0, 0 },
+		{ "b", 3, 3 },
+		{ "b/", 0, 0 },
 	};
 	struct page *p = make("", false, keys, TAP_COUNT(keys));
 	struct page_child c;
@@ -88,18 +88,18 @@ static void test_delimiter(void)
 static void test_recursive(void)
 {
 	static const struct key keys[] = {
-		{"k/", 0, 1},
-		{"k/.assetfs-tree-fffffffffffffffd", 0, 9},
-		{"k/.assetfs-tree-fffffffffffffffe", 10, 8},
-		{"k//x", 1, 1},
-		{"k/../y", 1, 1},
-		{"k/d/", 0, 1},
-		{"k/d/e/f", 4, 1},
-		{"k/dead/.assetfs-tree-fffffffffffffffd", 0, 9},
-		{"k/dead/.assetfs-tree-fffffffffffffffe", 10, 9},
-		{"k/t/.assetfs-tree-fffffffffffffffe", 10, 9},
-		{"k/t.usd", 5, 1},
-		{"k/u/v/.assetfs-tree-fffffffffffffffe", 10, 9},
+		{ "k/", 0, 1 },
+		{ "k/.assetfs-tree-fffffffffffffffd", 0, 9 },
+		{ "k/.assetfs-tree-fffffffffffffffe", 10, 8 },
+		{ "k//x", 1, 1 },
+		{ "k/../y", 1, 1 },
+		{ "k/d/", 0, 1 },
+		{ "k/d/e/f", 4, 1 },
+		{ "k/dead/.assetfs-tree-fffffffffffffffd", 0, 9 },
+		{ "k/dead/.assetfs-tree-fffffffffffffffe", 10, 9 },
+		{ "k/t.usd", 5, 1 },
+		{ "k/t/.assetfs-tree-fffffffffffffffe", 10, 9 },
+		{ "k/u/v/.assetfs-tree-fffffffffffffffe", 10, 9 },
 	};
 	struct page *p = make("k/", true, keys, TAP_COUNT(keys));
 	struct store_object o;
@@ -132,8 +132,8 @@ static void test_recursive(void)
 
 static void test_equal(void)
 {
-	static const struct key a[] = {{"x", 1, 1}, {"y/", 0, 0}};
-	static const struct key b[] = {{"x", 1, 2}, {"y/", 0, 0}};
+	static const struct key a[] = { { "x", 1, 1 }, { "y/", 0, 0 } };
+	static const struct key b[] = { { "x", 1, 2 }, { "y/", 0, 0 } };
 	struct page *p = make("", false, a, 2), *q = make("", false, a, 2);
 	struct page *r = make("", false, b, 2), *s = make("", false, a, 1);
 
