@@ -104,7 +104,7 @@ int tree_load(struct store *s, struct cache *c, const char *dir, uint64_t seq,
 	}
 	req.key = key.data;
 	req.out = &data;
-	req.if_match = object->etag;
+	req.if_match = *object->etag ? object->etag : NULL;
 	r = store_run(s, &req, e);
 	if (r)
 		return r;

@@ -26,7 +26,8 @@ void tree_version_done(struct tree_version *t);
 bool tree_newest(const struct store_list *l, const char *dir, uint64_t *ret_seq,
 		 struct store_object *ret_object);
 
-/* Reads one version, from the cache where it has it. Errors: as store.h, and
+/* Reads one version, from the cache where it has it; without an ETag in
+ * `object` whatever stands at its key. Errors: as store.h, and
  * -EBADMSG damaged. A removed tree is a success with cat NULL. */
 int tree_load(struct store *s, struct cache *c, const char *dir, uint64_t seq,
 	      const struct store_object *object, struct tree_version *ret_tree,

@@ -264,7 +264,6 @@ static void test_failures(struct store *s)
 	put(s, "bad/.assetfs-tree-fffffffffffffffe", "this is no tree");
 	is_int(view_lookup_wait(v, "bad/x", false, &n, &e), -EBADMSG,
 	       "a damaged tree is an error, not an absence: %s", e.text);
-	put(s, "live/one", "1");
 	is_int(view_list_wait(v, "live/one", &l, &e), -ENOTDIR,
 	       "a file is no directory");
 	view_free(v);
