@@ -20,7 +20,7 @@ static char root[] = "/tmp/assetfs-test-view-XXXXXX";
 static void put(struct store *s, const char *key, const char *body)
 {
 	CLEANUP_REQ struct store_req req;
-	struct err e = {0};
+	struct err e = { 0 };
 
 	store_req_init(&req, STORE_PUT, key);
 	req.body = body;
@@ -44,16 +44,16 @@ static void put_tree(struct store *s, const char *dir, uint64_t seq,
 	CLEANUP_BUF struct buf cat = BUF_INIT(1 << 20), out = BUF_INIT(1 << 20);
 	CLEANUP_BUF struct buf key = BUF_INIT(1024);
 	CLEANUP_REQ struct store_req req;
-	struct tree_head head = {.seq = seq, .commit_s = 1};
-	struct err e = {0};
+	struct tree_head head = { .seq = seq, .commit_s = 1 };
+	struct err e = { 0 };
 	int r = catalog_builder_open(&b);
 
 	for (size_t i = 0; i < count && !r; i++) {
-		struct catalog_attr a = {.mode = files[i].mode,
-					 .size = files[i].size,
-					 .mtime_ns = 1500000000123456789,
-					 .commit_s = files[i].commit_s};
-		struct block block = {.len = (uint32_t)files[i].size};
+		struct catalog_attr a = { .mode = files[i].mode,
+					  .size = files[i].size,
+					  .mtime_ns = 1500000000123456789,
+					  .commit_s = files[i].commit_s };
+		struct block block = { .len = (uint32_t)files[i].size };
 		bool dir_entry = S_ISDIR(files[i].mode);
 
 		hash_of(&block.hash, files[i].path, strlen(files[i].path));
@@ -80,13 +80,13 @@ static void put_tree(struct store *s, const char *dir, uint64_t seq,
 static struct view *open_view(struct store *s, const char *prefix,
 			      uint32_t ttl_ms)
 {
-	struct view_options o = {.store = s,
-				 .prefix = prefix,
-				 .ttl_ms = ttl_ms,
-				 .uid = 7,
-				 .gid = 8};
+	struct view_options o = { .store = s,
+				  .prefix = prefix,
+				  .ttl_ms = ttl_ms,
+				  .uid = 7,
+				  .gid = 8 };
 	struct view *v = NULL;
-	struct err e = {0};
+	struct err e = { 0 };
 
 	if (view_open(&v, &o, 5000, &e))
 		printf("# view: %s\n", e.text);
@@ -105,7 +105,7 @@ static uint64_t lists(struct store *s)
 static const char *kind(struct view *v, const char *path)
 {
 	const struct view_node *n = NULL;
-	struct err e = {0};
+	struct err e = { 0 };
 	int r = view_lookup_wait(v, path, true, &n, &e);
 	const char *word = "!";
 
@@ -126,7 +126,7 @@ static const char *kind(struct view *v, const char *path)
 static void names(struct view *v, const char *path, char *out, size_t room)
 {
 	const struct view_listing *l = NULL;
-	struct err e = {0};
+	struct err e = { 0 };
 	size_t at = 0;
 
 	out[0] = '\0';
@@ -150,17 +150,17 @@ static void test_claims(struct store *s)
 {
 	int64_t now = clock_wall_s();
 	struct file files[] = {
-		{"", S_IFDIR | 0750, 0, now - 100},
-		{"old", S_IFREG | 0600, 3, now - 100},
-		{"new", S_IFREG | 0600, 3, now + 100},
-		{"only", S_IFREG | 0600, 3, now},
-		{"sub", S_IFDIR | 0700, 0, now},
-		{"sub/x", S_IFREG | 0600, 3, now},
-		{"void", S_IFDIR | 0700, 0, now},
-		{"void/gone", S_IFREG | 0600, 3, now},
+		{ "", S_IFDIR | 0750, 0, now - 100 },
+		{ "old", S_IFREG | 0600, 3, now - 100 },
+		{ "new", S_IFREG | 0600, 3, now + 100 },
+		{ "only", S_IFREG | 0600, 3, now },
+		{ "sub", S_IFDIR | 0700, 0, now },
+		{ "sub/x", S_IFREG | 0600, 3, now },
+		{ "void", S_IFDIR | 0700, 0, now },
+		{ "void/gone", S_IFREG | 0600, 3, now },
 	};
-	struct file deep[] = {{"", S_IFDIR | 0711, 0, now},
-			      {"here", S_IFREG | 0600, 3, now}};
+	struct file deep[] = { { "", S_IFDIR | 0711, 0, now },
+			       { "here", S_IFREG | 0600, 3, now } };
 	struct view *v;
 	char text[300];
 
@@ -204,9 +204,9 @@ static void test_counts(struct store *s)
 {
 	int64_t now = clock_wall_s();
 	struct file files[] = {
-		{"", S_IFDIR | 0750, 0, now},
-		{"a/b/c/d", S_IFREG | 0600, 3, now},
-		{"e/f", S_IFREG | 0600, 3, now},
+		{ "", S_IFDIR | 0750, 0, now },
+		{ "a/b/c/d", S_IFREG | 0600, 3, now },
+		{ "e/f", S_IFREG | 0600, 3, now },
 	};
 	uint64_t before;
 	struct view *v;
@@ -249,19 +249,21 @@ static void test_changes(struct store *s)
 	is_str(text, "one ", "before");
 	is_str(kind(v, "live/two"), "-", "not there yet");
 	put(s, "live/two", "2");
-	nanosleep(&(struct timespec){1, 100000000}, NULL);
+	nanosleep(&(struct timespec){ 1, 100000000 }, NULL);
 	is_str(kind(v, "live/two"), "o", "seen after the ttl");
 	view_free(v);
 }
 
 static void test_failures(struct store *s)
 {
-	struct view *v = open_view(s, "", 60000);
 	const struct view_node *n = NULL;
-	struct err e = {0};
 	const struct view_listing *l = NULL;
+	struct err e = { 0 };
+	struct view *v;
 
 	put(s, "bad/.assetfs-tree-fffffffffffffffe", "this is no tree");
+	put(s, "live/one", "1");
+	v = open_view(s, "", 60000);
 	is_int(view_lookup_wait(v, "bad/x", false, &n, &e), -EBADMSG,
 	       "a damaged tree is an error, not an absence: %s", e.text);
 	is_int(view_list_wait(v, "live/one", &l, &e), -ENOTDIR,
@@ -271,16 +273,16 @@ static void test_failures(struct store *s)
 
 static void test_commit(struct store *s)
 {
-	struct tree_version base = {0}, other = {0};
-	struct err e = {0};
-	struct commit_change ch = {.path = "x",
-				   .path_len = 1,
-				   .fresh = true,
-				   .attr = {.mode = S_IFDIR | 0755}};
-	struct commit c = {.changes = &ch,
-			   .count = 1,
-			   .pool = "",
-			   .gc_read_ms = clock_now_ms()};
+	struct tree_version base = { 0 }, other = { 0 };
+	struct err e = { 0 };
+	struct commit_change ch = { .path = "x",
+				    .path_len = 1,
+				    .fresh = true,
+				    .attr = { .mode = S_IFDIR | 0755 } };
+	struct commit c = { .changes = &ch,
+			    .count = 1,
+			    .pool = "",
+			    .gc_read_ms = clock_now_ms() };
 	struct object_ids ids;
 	uint64_t seq;
 
@@ -322,7 +324,7 @@ static void test_commit(struct store *s)
 int main(void)
 {
 	struct store *s = NULL;
-	struct err e = {0};
+	struct err e = { 0 };
 	char command[100];
 
 	if (!mkdtemp(root) || file_store_open(&s, root, &e)) {
