@@ -53,6 +53,7 @@ clear_up_after()
 	done
 	awk -v root="$root/" 'index($2, root) == 1 { print $2 }' \
 		/proc/self/mounts | while read -r mnt; do
+		mnt=$(printf '%b' "$mnt")
 		umount -l "$mnt" || fusermount3 -uz "$mnt" || :
 	done
 }

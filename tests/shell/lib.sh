@@ -85,13 +85,26 @@ run_cleanups()
 	return "$failed"
 }
 
+# What daemons of a failed test had to say.
+show_logs()
+{
+	local log
+	find "$TMP" -xdev -maxdepth 2 -name '*.log' -size +0 |
+		while read -r log; do
+			echo "--- end of ${log#"$TMP"/}:"
+			tail -n 40 "$log"
+		done >&2
+}
+
 at_exit()
 {
 	local status=$?
 	trap '' INT TERM
 	trap - EXIT
 	set +e
+	cd / # or it would keep a mount busy
 	run_cleanups 0 || [ "$status" != 0 ] || status=1
+	[ "$status" = 0 ] || [ "$status" = 77 ] || show_logs
 	# One file system only: never into a mount that would not go away.
 	rm -rf --one-file-system "$TMP"
 	exit "$status"
@@ -352,9 +365,10 @@ push_tree()
 
 declare -A MOUNT_PID=()
 
+# Asks the kernel's table, not the file system, which may not answer.
 is_mounted()
 {
-	grep -qF " $1 fuse" /proc/self/mounts
+	grep -qF " ${1// /\\040} fuse" /proc/self/mounts
 }
 
 mounted_or_dead()
@@ -379,10 +393,7 @@ mount_bucket()
 	record_pid "$!"
 	cleanup_fn umount_leftover "$mnt"
 	wait_until 30 mounted_or_dead "$mnt" || fail "'$mnt': not mounted"
-	is_mounted "$mnt" || {
-		cat "$mnt.log" >&2
-		fail "'$mnt': assetfs ended instead of mounting"
-	}
+	is_mounted "$mnt" || fail "'$mnt': assetfs ended instead of mounting"
 }
 
 process_gone()
@@ -403,7 +414,6 @@ umount_and_wait()
 	unset "MOUNT_PID[$mnt]"
 	wait "$pid" || status=$?
 	[ "$status" = 0 ] || {
-		cat "$mnt.log" >&2
 		echo "'$mnt': assetfs ended with $status" >&2
 		return 1
 	}
@@ -423,6 +433,7 @@ umount_leftover()
 	[ -n "$pid" ] || return 0
 	if is_mounted "$mnt"; then
 		umount_and_wait "$mnt" && return 0
+		[ -n "${MOUNT_PID[$mnt]:-}" ] || return 1
 		fusermount3 -uz "$mnt" || :
 	fi
 	kill -KILL "$pid" 2>/dev/null || :
