@@ -36,14 +36,15 @@ void backoff_init(struct backoff *b, uint32_t base_ms, uint32_t cap_ms)
 
 uint32_t backoff_next_ms(struct backoff *b)
 {
-	uint64_t top = b->base_ms;
+	uint64_t top = b->base_ms, low;
 
 	for (uint32_t i = 0; i < b->tries && top < b->cap_ms; i++)
 		top *= 2;
 	if (top > b->cap_ms)
 		top = b->cap_ms;
+	low = b->base_ms / 2 < top ? b->base_ms / 2 : top;
 	b->tries++;
-	return (uint32_t)(b->base_ms / 2 + random_below(top));
+	return (uint32_t)(low + random_below(top - low + 1));
 }
 
 void random_bytes(void *out, size_t len)

@@ -16,8 +16,8 @@ uint64_t clock_now_ns(void);
 int64_t clock_wall_s(void);
 
 /*
- * Exponential back-off with full jitter: the n-th call yields a wait between
- * base/2 and base * 2^n, capped.
+ * Exponential back-off with full jitter: the n-th call, counted from 0, yields
+ * a wait between base / 2 and base * 2^n, at most cap.
  */
 struct backoff {
 	uint32_t base_ms;

@@ -46,7 +46,7 @@ int err_wrap(struct err *e, int code, const char *fmt, ...)
 
 	if (!e)
 		return code;
-	if (e->code)
+	if (e->code && *e->text)
 		memcpy(inner, e->text, sizeof(inner));
 	else
 		(void)snprintf(inner, sizeof(inner), "%s", strerror(-code));

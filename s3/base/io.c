@@ -42,6 +42,8 @@ int io_pwrite_full(int fd, const void *data, size_t len, uint64_t off)
 			continue;
 		if (n < 0)
 			return -errno;
+		if (!n)
+			return -EIO; /* would go on for ever */
 		done += (size_t)n;
 	}
 	return 0;
@@ -58,6 +60,8 @@ int io_write_full(int fd, const void *data, size_t len)
 			continue;
 		if (n < 0)
 			return -errno;
+		if (!n)
+			return -EIO; /* would go on for ever */
 		done += (size_t)n;
 	}
 	return 0;
@@ -145,6 +149,7 @@ int io_make_dirs(const char *path, mode_t mode, struct err *e)
 {
 	char part[PATH_MAX];
 	size_t len = strlen(path);
+	struct stat st;
 
 	if (!len || len >= sizeof(part))
 		return err_set(e, -ENAMETOOLONG, "'%s': bad path", path);
@@ -156,5 +161,9 @@ int io_make_dirs(const char *path, mode_t mode, struct err *e)
 		if (mkdir(part, mode) && errno != EEXIST)
 			return err_set(e, -errno, "mkdir '%s': %m", part);
 	}
+	if (stat(path, &st))
+		return err_set(e, -errno, "'%s': %m", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, -ENOTDIR, "'%s' is not a directory", path);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@ static const char *program_name = "assetfs";
 static bool use_syslog;
 static atomic_int level_now = LOG_LEVEL_WARN;
 static pthread_mutex_t secret_lock = PTHREAD_MUTEX_INITIALIZER;
-static char secrets[SECRETS][128]; /* guarded by secret_lock */
+static char *secrets[SECRETS]; /* guarded by secret_lock */
 static size_t secret_next; /* guarded by secret_lock */
 
 void log_open(const char *program, bool to_syslog)
@@ -39,30 +40,61 @@ bool log_enabled(enum log_level level)
 
 void log_secret(const char *secret)
 {
+	char *copy;
+
 	if (!secret || strlen(secret) < SECRET_MIN)
 		return;
+	copy = strdup(secret);
+	if (!copy)
+		abort(); /* rather than to leak it later */
 	pthread_mutex_lock(&secret_lock);
-	for (size_t i = 0; i < SECRETS; i++)
-		if (!strncmp(secrets[i], secret, sizeof(secrets[i]) - 1)) {
-			pthread_mutex_unlock(&secret_lock);
-			return;
+	for (size_t i = 0; i < SECRETS && copy; i++)
+		if (secrets[i] && !strcmp(secrets[i], copy)) {
+			free(copy);
+			copy = NULL;
 		}
-	(void)snprintf(secrets[secret_next], sizeof(secrets[0]), "%s", secret);
-	secret_next = (secret_next + 1) % SECRETS;
+	if (copy) {
+		free(secrets[secret_next]);
+		secrets[secret_next] = copy;
+		secret_next = (secret_next + 1) % SECRETS;
+	}
 	pthread_mutex_unlock(&secret_lock);
 }
 
-static void mask(char *line)
+/* A secret cut off at the end of a truncated line is one still. */
+static void mask_tail(char *line, const char *secret)
+{
+	size_t len = strlen(line), n = strlen(secret);
+
+	for (n = n < len ? n : len; n >= SECRET_MIN; n--)
+		if (!strncmp(line + len - n, secret, n)) {
+			memset(line + len - n, '*', n);
+			return;
+		}
+}
+
+static void mask(char *line, bool truncated)
 {
 	pthread_mutex_lock(&secret_lock);
 	for (size_t i = 0; i < SECRETS; i++) {
-		size_t len = strlen(secrets[i]);
 		char *hit = line;
 
-		while (len && (hit = strstr(hit, secrets[i])))
-			memset(hit, '*', len);
+		if (!secrets[i])
+			continue;
+		while ((hit = strstr(hit, secrets[i])))
+			memset(hit, '*', strlen(secrets[i]));
+		if (truncated)
+			mask_tail(line, secrets[i]);
 	}
 	pthread_mutex_unlock(&secret_lock);
+}
+
+/* Names and messages come from outside: one message stays one line. */
+static void clean(char *line)
+{
+	for (char *p = line; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
 }
 
 void log_at(enum log_level level, const char *fmt, ...)
@@ -78,9 +110,10 @@ void log_at(enum log_level level, const char *fmt, ...)
 	if (!log_enabled(level))
 		return;
 	va_start(ap, fmt);
-	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	len = vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	mask(line);
+	mask(line, len >= (int)sizeof(line));
+	clean(line);
 	if (use_syslog) {
 		syslog(priority[level], "%s%s", word[level], line);
 		return;
