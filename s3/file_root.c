@@ -280,8 +280,10 @@ int file_sync_dir(int fd)
 	return 0;
 }
 
-/* Opens directory `path`, whose names are separated by single slashes. */
-static int make_path(const struct file_root *root, char *path)
+/* Opens directory `path`, whose names are separated by single slashes. Nothing
+ * is synced before it holds something: until then, it can be removed. */
+static int make_path(const struct file_root *root, char *path,
+		     unsigned int *made)
 {
 	CLEANUP_FD int at = file_open_dir(root->fd, "");
 
@@ -293,13 +295,9 @@ static int make_path(const struct file_root *root, char *path)
 		p[n] = '\0';
 		fd = file_open_dir(at, p);
 		if (fd == -ENOENT) {
-			int r;
-
 			if (mkdirat(at, p, 0777) && errno != EEXIST)
 				return -errno;
-			r = file_sync_dir(at);
-			if (r)
-				return r;
+			(*made)++;
 			fd = file_open_dir(at, p);
 		}
 		if (fd < 0)
@@ -334,11 +332,42 @@ int file_place_open(struct file_place *ret_place, const struct file_root *root,
 	place.name[len] = '\0';
 	place.parent = file_open_dir(root->fd, slash ? path : "");
 	if (place.parent == -ENOENT && make_dirs && slash)
-		place.parent = make_path(root, path);
+		place.parent = make_path(root, path, &place.made);
 	if (place.parent < 0)
 		return place.parent;
 	*ret_place = place;
 	return 0;
+}
+
+/* Cuts the last name off; "" is the root. */
+static void cut_name(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	*(slash ? slash : path) = '\0';
+}
+
+int file_place_sync(const struct file_place *place,
+		    const struct file_root *root, const char *key)
+{
+	char path[STORE_KEY_MAX + 1];
+	int r = file_sync_dir(place->parent);
+
+	(void)snprintf(path, sizeof(path), "%s", key);
+	if (place->is_dir)
+		cut_name(path);
+	cut_name(path); /* the parent */
+	for (unsigned int i = 0; !r && i < place->made; i++) {
+		CLEANUP_FD int fd = -1;
+
+		cut_name(path);
+		fd = file_open_dir(root->fd, path);
+		/* What has been removed meanwhile need not last. */
+		if (fd == -ENOENT || fd == -ENOTDIR)
+			return 0;
+		r = fd < 0 ? fd : file_sync_dir(fd);
+	}
+	return r;
 }
 
 void file_place_close(struct file_place *place)

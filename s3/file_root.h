@@ -37,8 +37,9 @@ struct file_root {
 /* Where a key's object stands. */
 struct file_place {
 	int parent; /* directory, readable; owned */
-	char name[NAME_MAX + 1]; /* in parent; "." for the root itself */
+	char name[NAME_MAX + 1]; /* in parent */
 	bool is_dir; /* the key ends in "/" */
+	unsigned int made; /* directories made for it, parent and upwards */
 };
 
 int file_root_open(struct file_root *root, const char *dir, struct err *e);
@@ -86,6 +87,10 @@ int file_open_object(const struct file_root *root, const char *key,
 /* The same without the right to read. */
 int file_open_object_path(const struct file_root *root, const char *key,
 			  struct stat *ret_st);
+
+/* Makes the entry of `key` durable, and those of directories made for it. */
+int file_place_sync(const struct file_place *place,
+		    const struct file_root *root, const char *key);
 
 /* fsync of a directory, where the file system knows such a thing. */
 int file_sync_dir(int fd);

@@ -26,6 +26,7 @@
 
 #define TEMP_PREFIX "put-"
 #define LEFTOVER_S 86400
+#define TRY_MS 10000
 #define COPY_CHUNK (16u << 20)
 
 static void sweep(int tmp, int64_t now_s)
@@ -130,6 +131,18 @@ static int temp_stat(const struct file_temp *t, struct stat *st)
 	return r ? -errno : 0;
 }
 
+bool file_try_again(int r, int race, uint64_t since_ms)
+{
+	const struct timespec pause = {
+		.tv_nsec = (long)random_below(2000000),
+	};
+
+	if (r != race || clock_now_ms() - since_ms > TRY_MS)
+		return false;
+	(void)nanosleep(&pause, NULL);
+	return true;
+}
+
 static bool is_later(const struct timespec *a, const struct timespec *b)
 {
 	return a->tv_sec > b->tv_sec ||
@@ -225,7 +238,8 @@ static int replace(struct file_temp *t, const struct file_place *place)
 	return 0;
 }
 
-int file_temp_publish(struct file_temp *t, const struct file_place *place,
+int file_temp_publish(struct file_temp *t, const struct file_root *root,
+		      const struct file_place *place, const char *key,
 		      bool if_absent, struct store_object *ret_object)
 {
 	struct stat st;
@@ -235,7 +249,7 @@ int file_temp_publish(struct file_temp *t, const struct file_place *place,
 		return -errno;
 	r = if_absent ? link_absent(t, place) : replace(t, place);
 	if (!r)
-		r = file_sync_dir(place->parent);
+		r = file_place_sync(place, root, key);
 	if (r)
 		return r;
 	/* Linking has changed ctime: only now it is what others will see. */

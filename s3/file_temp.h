@@ -27,10 +27,17 @@ void file_temp_name(struct file_temp *t);
 int file_temp_open(struct file_temp *t, struct file_root *root,
 		   const struct file_place *place);
 /*
- * Puts the file in place. -EEXIST: if_absent, and something stands there;
+ * Whether to try once more after `r`, when it is `race`, the sign that the
+ * parents were removed meanwhile; waits a moment then. since_ms: clock_now_ms
+ * at the first try.
+ */
+bool file_try_again(int r, int race, uint64_t since_ms);
+/*
+ * Puts the file in place, for `key`. -EEXIST: if_absent, and something stands there;
  * -EISDIR: a directory does; -ENOENT: the parent was removed meanwhile.
  */
-int file_temp_publish(struct file_temp *t, const struct file_place *place,
+int file_temp_publish(struct file_temp *t, const struct file_root *root,
+		      const struct file_place *place, const char *key,
 		      bool if_absent, struct store_object *ret_object);
 /* Removes what was not published. */
 void file_temp_done(struct file_temp *t);

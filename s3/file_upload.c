@@ -180,7 +180,8 @@ static int put_part(struct file_root *root, struct store_req *req)
 		r = io_pwrite_full(t.fd, req->body, req->body_len, 0);
 	if (r)
 		return r;
-	return file_temp_publish(&t, &place, false, &req->object);
+	/* The folder is there already: no parents to sync. */
+	return file_temp_publish(&t, root, &place, "", false, &req->object);
 }
 
 int file_upload_part(struct file_root *root, struct store_req *req,
@@ -277,7 +278,8 @@ static int finish_once(struct file_root *root, struct store_req *req,
 	if (!r)
 		r = file_meta_apply(t.fd, &m);
 	if (!r)
-		r = file_temp_publish(&t, &place, req->if_absent, &req->object);
+		r = file_temp_publish(&t, root, &place, req->key,
+				      req->if_absent, &req->object);
 	if (!r)
 		remove_upload(root, dir, req->upload_id);
 	return r;
@@ -286,14 +288,15 @@ static int finish_once(struct file_root *root, struct store_req *req,
 int file_upload_finish(struct file_root *root, struct store_req *req,
 		       const atomic_bool *cancelled, struct err *e)
 {
-	bool found = true;
+	uint64_t since_ms = clock_now_ms();
+	bool found;
 	int r = file_key_check(req->key, e);
 
 	if (r)
 		return r;
-	r = -ENOENT;
-	for (int i = 0; i < 8 && r == -ENOENT && found; i++)
+	do
 		r = finish_once(root, req, cancelled, &found);
+	while (found && file_try_again(r, -ENOENT, since_ms));
 	if (r == -EBADMSG)
 		return err_set(e, -EIO,
 			       "UPLOAD_FINISH '%s' in %s: the parts are not "

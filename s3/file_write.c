@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "s3/base/cleanup.h"
@@ -16,32 +15,18 @@
 #include "s3/file_meta.h"
 #include "s3/file_temp.h"
 
-#define TRIES 50
-
-/* Whether to try once more after the r of try i; others are let past first. */
-static bool again(int i, int r, int race)
-{
-	const struct timespec pause = {.tv_nsec =
-					       1 + (long)random_below(2000000)};
-
-	if (r != race || i >= TRIES)
-		return false;
-	if (i > 2)
-		(void)nanosleep(&pause, NULL);
-	return true;
-}
-
 /* ---- PUT --------------------------------------------------------------- */
 
-static int put_dir(const struct file_place *place, const struct meta *m,
-		   bool if_absent, struct store_object *ret_object)
+static int put_dir(const struct file_root *root, const struct file_place *place,
+		   const struct store_req *req, const struct meta *m,
+		   struct store_object *ret_object)
 {
 	CLEANUP_FD int fd = -1;
 	struct stat st;
 	int r;
 
 	if (mkdirat(place->parent, place->name, 0777) &&
-	    (errno != EEXIST || if_absent))
+	    (errno != EEXIST || req->if_absent))
 		return -errno;
 	fd = file_open_dir(place->parent, place->name);
 	if (fd < 0)
@@ -50,7 +35,7 @@ static int put_dir(const struct file_place *place, const struct meta *m,
 	if (!r)
 		r = file_sync_dir(fd);
 	if (!r)
-		r = file_sync_dir(place->parent);
+		r = file_place_sync(place, root, req->key);
 	if (!r && fstat(fd, &st))
 		r = -errno;
 	if (!r)
@@ -84,7 +69,8 @@ static int put_link(struct file_root *root, const struct file_place *place,
 	r = m ? file_meta_apply_link(t.tmp, t.name, m) : 0;
 	if (r)
 		return r;
-	return file_temp_publish(&t, place, req->if_absent, ret_object);
+	return file_temp_publish(&t, root, place, req->key, req->if_absent,
+				 ret_object);
 }
 
 static int put_file(struct file_root *root, const struct file_place *place,
@@ -100,7 +86,8 @@ static int put_file(struct file_root *root, const struct file_place *place,
 		r = file_meta_apply(t.fd, req->meta);
 	if (r)
 		return r;
-	return file_temp_publish(&t, place, req->if_absent, ret_object);
+	return file_temp_publish(&t, root, place, req->key, req->if_absent,
+				 ret_object);
 }
 
 static int put_once(struct file_root *root, struct store_req *req)
@@ -114,7 +101,7 @@ static int put_once(struct file_root *root, struct store_req *req)
 	if (req->meta)
 		meta_to_posix(&p, req->meta);
 	if (place.is_dir)
-		return put_dir(&place, req->meta, req->if_absent, &req->object);
+		return put_dir(root, &place, req, req->meta, &req->object);
 	if (p.has_mode && S_ISLNK(p.mode))
 		return put_link(root, &place, req, req->meta, req->body,
 				req->body_len, &req->object);
@@ -123,12 +110,14 @@ static int put_once(struct file_root *root, struct store_req *req)
 
 int file_put(struct file_root *root, struct store_req *req, struct err *e)
 {
+	uint64_t since_ms = clock_now_ms();
 	int r = file_key_check(req->key, e);
 
 	if (r)
 		return r;
-	for (int i = 0; i == 0 || again(i, r, -ENOENT); i++)
+	do
 		r = put_once(root, req);
+	while (file_try_again(r, -ENOENT, since_ms));
 	if (r)
 		return file_error(root, req, req->key, -r, e);
 	atomic_fetch_add(root->bytes_out, req->body_len);
@@ -162,7 +151,8 @@ static int copy_file(struct file_root *root, const struct file_place *place,
 	r = file_meta_apply(t.fd, m);
 	if (r)
 		return r;
-	return file_temp_publish(&t, place, req->if_absent, ret_object);
+	return file_temp_publish(&t, root, place, req->key, req->if_absent,
+				 ret_object);
 }
 
 static int copy_link(struct file_root *root, const struct file_place *place,
@@ -230,7 +220,7 @@ static int copy_once(struct file_root *root, struct store_req *req,
 	else if (S_ISDIR(st.st_mode) != place.is_dir)
 		r = -EILSEQ;
 	else if (S_ISDIR(st.st_mode))
-		r = put_dir(&place, m, req->if_absent, &req->object);
+		r = put_dir(root, &place, req, m, &req->object);
 	else if (S_ISLNK(st.st_mode))
 		r = copy_link(root, &place, req, from, m, &req->object);
 	else
@@ -242,14 +232,16 @@ static int copy_once(struct file_root *root, struct store_req *req,
 int file_copy(struct file_root *root, struct store_req *req,
 	      const atomic_bool *cancelled, struct err *e)
 {
+	uint64_t since_ms = clock_now_ms();
 	int r = file_key_check(req->key, e);
 
 	if (!r)
 		r = file_key_check(req->source, e);
 	if (r)
 		return r;
-	for (int i = 0; i == 0 || again(i, r, -EAGAIN); i++)
+	do
 		r = copy_once(root, req, cancelled);
+	while (file_try_again(r, -EAGAIN, since_ms));
 	if (r == -ESTALE)
 		return err_set(e, -ESTALE, "COPY '%s' in %s: it has changed",
 			       req->source, root->url);
