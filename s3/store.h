@@ -24,6 +24,8 @@
  *               one's own, written by an attempt whose answer was lost.
  *   -ERANGE     the range starts beyond the object's end
  *   -ENAMETOOLONG, -EILSEQ  a key this store cannot hold
+ *   -EISDIR, -ENOTDIR  only of directories as stores: a directory stands at the
+ *               key, or a file above it
  *   -EFBIG      answer larger than the ceiling of `out`
  *   -ETIMEDOUT  the deadline passed; the last failure is in the text
  *   -EIO        everything else that repeating did not mend
@@ -127,8 +129,8 @@ struct store_req {
 	void (*done)(struct store_req *req);
 	void *arg; /* the submitter's */
 
-	/* GET: [offset, offset + length), length 0 for the whole object. A range
-	 * that reaches past the end yields what is there. */
+	/* GET: [offset, offset + length), length 0 for all from offset on. A
+	 * range that reaches past the end yields what is there. */
 	uint64_t offset;
 	uint64_t length;
 	struct buf *out; /* content is appended; its ceiling holds; left as it

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -233,7 +235,7 @@ static void test_names(void)
 
 static void test_special(void)
 {
-	struct meta_posix p = {.has_mode = true, .mode = S_IFIFO | 0620};
+	struct meta_posix p = { .has_mode = true, .mode = S_IFIFO | 0620 };
 	struct store_req req;
 	struct meta m;
 	struct store *s;
@@ -292,7 +294,7 @@ static void test_etags(const char *parent)
 	(void)usleep(20000);
 	write_file("k", "EVEN", 0);
 	(void)utimensat(AT_FDCWD, path("k"),
-			(struct timespec[2]){st.st_atim, st.st_mtim}, 0);
+			(struct timespec[2]){ st.st_atim, st.st_mtim }, 0);
 	is_int(get(s, "k", now, &out, NULL), -ESTALE, "changed in place");
 	is_int(get(s, "k", NULL, &out, NULL), 0, "readable anew");
 	is_str(out.data, "EVEN", "as it is");
@@ -457,7 +459,7 @@ static void *remove_dirs(void *arg)
 
 static void test_parents_race(void)
 {
-	struct race race = {.stop = false};
+	struct race race = { .stop = false };
 	pthread_t thread;
 	int failed = 0;
 
@@ -501,7 +503,7 @@ static void test_queues(void)
 	enum { REQS = 300 };
 	static struct store_req reqs[REQS];
 	static char body[1 << 16];
-	struct count count = {.done = 0};
+	struct count count = { .done = 0 };
 	struct store *s;
 	int before;
 
@@ -527,6 +529,47 @@ static void test_queues(void)
 	remove_dir();
 }
 
+/* A full and a read-only file system, where this process may mount one. */
+static void test_mounts(void)
+{
+	static char big[1 << 20];
+	struct buf out = BUF_INIT(4096);
+	struct store *s;
+
+	fresh_dir("/tmp");
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", dir, "tmpfs", 0, "size=256k")) {
+		printf("# no right to mount: full and read-only not tested\n");
+		remove_dir();
+		return;
+	}
+	s = open_store();
+	is_int(put(s, "d/k", "hello", false, NULL), 0, "PUT");
+	memset(big, 'x', sizeof(big) - 1);
+	is_int(put(s, "d/k", big, false, NULL), -ENOSPC, "a full one");
+	is_int(put(s, "d/new", big, true, NULL), -ENOSPC, "for new keys");
+	list(s, "d/", NULL, &out);
+	is_str(out.data, "d/ d/k ", "nothing has appeared");
+	buf_reset(&out);
+	is_int(get(s, "d/k", NULL, &out, NULL), 0, "GET");
+	is_str(out.data, "hello", "the old content");
+	store_free(s);
+	if (mount(NULL, dir, NULL, MS_REMOUNT | MS_RDONLY, NULL))
+		abort();
+	s = open_store();
+	is_int(get(s, "d/k", NULL, NULL, NULL), 0, "a read-only one is read");
+	list(s, "", "/", &out);
+	is_str(out.data, "d/ ", "listed");
+	is_int(put(s, "d/k", "x", false, NULL), -EROFS, "not written");
+	is_int(put(s, "e/k", "x", true, NULL), -EROFS, "anywhere");
+	is_int(simple(s, STORE_DELETE, "d/k"), -EROFS, "nor emptied");
+	store_free(s);
+	(void)umount(dir);
+	remove_dir();
+	buf_done(&out);
+}
+
 int main(void)
 {
 	test_open();
@@ -541,5 +584,6 @@ int main(void)
 	test_big_directory();
 	test_parents_race();
 	test_queues();
+	test_mounts();
 	return tap_done();
 }
