@@ -1,0 +1,36 @@
+/*
+ * Copies a file or a directory tree out of the bucket to a target.
+ *
+ * Threads: one, but for session_interrupted.
+ */
+#pragma once
+
+#include "s3/base/err.h"
+#include "tools/location.h"
+#include "tools/progress.h"
+#include "tools/target.h"
+
+struct pull_job {
+	struct location *at; /* borrowed; its view and fetch are freed when the
+				run is broken off */
+	const struct target *target; /* borrowed */
+	const char *name; /* below the target; borrowed */
+	struct progress *progress; /* may be NULL */
+	bool dry_run;
+};
+
+struct pull_result {
+	uint64_t files, dirs, symlinks;
+	uint64_t bytes; /* content of those files */
+	uint64_t unchanged; /* files and links left alone */
+	uint64_t saved; /* bytes of those, and those the cache had */
+	uint64_t failed; /* things that could not be copied; told by log_error,
+			    the first few by name */
+};
+
+/*
+ * *ret_result is set in any case. Errors: -EINTR when interrupted, what made it
+ * hopeless to go on (-ENOSPC, -ETIMEDOUT, …; told), -ENOMEM. Single failures are
+ * only counted.
+ */
+int pull_run(const struct pull_job *job, struct pull_result *ret_result);
