@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const unit_names[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+static const char *const unit_names[] = { "B", "kB", "MB", "GB", "TB", "PB" };
 #define UNITS (sizeof(unit_names) / sizeof(unit_names[0]))
 
 /* The unit whose numbers stay below 1000 once rounded to a decimal. */

@@ -75,7 +75,7 @@ static void wait_below(struct link_batch *batch, size_t most)
 static void start(struct fetch *f, struct link_batch *batch, struct link *link)
 {
 	link->batch = batch;
-	link->req = (struct fetch_req){.done = on_content, .arg = link};
+	link->req = (struct fetch_req){ .done = on_content, .arg = link };
 	wait_below(batch, WINDOW - 1);
 	lock_take(&batch->lock);
 	batch->running++;
@@ -87,7 +87,7 @@ static void start(struct fetch *f, struct link_batch *batch, struct link *link)
 size_t link_read(struct fetch *f, struct link *links, size_t count,
 		 struct err *e)
 {
-	struct link_batch batch = {.running = 0};
+	struct link_batch batch = { .running = 0 };
 
 	lock_init(&batch.lock, LOCK_RANK_TOOL);
 	cond_init(&batch.woken);

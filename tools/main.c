@@ -21,9 +21,9 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{"push", cmd_push, "put files and directories into a bucket, packed"},
-	{"pull", cmd_pull, "copy files and directories out of a bucket"},
-	{"ls", cmd_ls, "list what is in a bucket"},
+	{ "push", cmd_push, "put files and directories into a bucket, packed" },
+	{ "pull", cmd_pull, "copy files and directories out of a bucket" },
+	{ "ls", cmd_ls, "list what is in a bucket" },
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -77,7 +77,7 @@ static int run(int argc, char **argv)
 /* A reader that has seen enough (`| head`) is no news. */
 static bool reader_gone(void)
 {
-	struct pollfd out = {.fd = STDOUT_FILENO};
+	struct pollfd out = { .fd = STDOUT_FILENO };
 
 	return poll(&out, 1, 0) > 0 && (out.revents & POLLERR);
 }

@@ -10,7 +10,7 @@
 /* Code point and length of one well-formed character; 0: malformed. */
 static size_t utf8_decode(const char *s, size_t len, uint32_t *ret_code)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	unsigned char first = (unsigned char)*s;
 	size_t need = first < 0x80	       ? 1
 		      : (first & 0xe0) == 0xc0 ? 2

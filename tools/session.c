@@ -35,7 +35,7 @@ const char session_help[] =
 
 void session_options_init(struct session_options *o)
 {
-	*o = (struct session_options){0};
+	*o = (struct session_options){ 0 };
 	source_options_init(&o->source);
 }
 
@@ -300,7 +300,7 @@ bool session_interrupted(void)
 
 static void catch_signals(void)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction act = {
 		.sa_handler = on_signal,
 		.sa_flags = (int)SA_RESETHAND | SA_RESTART,
@@ -320,8 +320,9 @@ static void catch_signals(void)
 /* Work goes on without a cache, only slower; that is worth a word. */
 static void open_cache(struct session *s, const struct session_options *o)
 {
-	struct cache_options co = {.dir = o->cache_dir, .size = o->cache_size};
-	struct err e = {0};
+	struct cache_options co = { .dir = o->cache_dir,
+				    .size = o->cache_size };
+	struct err e = { 0 };
 
 	if (cache_open(&s->cache, &co, &e)) {
 		s->cache = NULL;
@@ -351,7 +352,7 @@ int session_open(struct session *s, const char *source,
 {
 	int r;
 
-	*s = (struct session){.started_ns = clock_now_ns()};
+	*s = (struct session){ .started_ns = clock_now_ns() };
 	s->unbilled = !strncmp(source, "file:", 5);
 	catch_signals();
 	r = source_open(&s->source, source, &o->source, e);
@@ -369,5 +370,5 @@ void session_close(struct session *s)
 	pool_free(s->pool);
 	cache_free(s->cache);
 	source_done(&s->source);
-	*s = (struct session){0};
+	*s = (struct session){ 0 };
 }

@@ -41,7 +41,7 @@ static void add_size(struct buf *out, const char *before, uint64_t bytes,
 static void add_requests(struct buf *out, const struct store_counts *c)
 {
 	uint64_t total = requests_total(c);
-	bool told[STORE_OP_COUNT] = {false};
+	bool told[STORE_OP_COUNT] = { false };
 	const char *before = " (";
 
 	(void)buf_addf(out, "%" PRIu64 " request%s", total, plural(total));

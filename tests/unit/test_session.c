@@ -8,24 +8,24 @@ static const struct {
 	const char *words;
 	int r;
 } cases[] = {
-	{"endpoint=http://127.0.0.1:7480", 1},
-	{"allow_other,ro,_netdev,x-systemd.automount,uid=1000", 1},
-	{"allow-other,read-only", 1},
-	{"defaults,nofail,ttl=5,write=back", 1},
-	{"", 1},
-	{",,", 1},
-	{"cache_size=10G", 1},
-	{"cache_size=ten", -EINVAL},
-	{"allow_others", -EINVAL},
-	{"endpiont=http://x", -EINVAL},
-	{"allow_other,nonsense=1,ro", -EINVAL},
+	{ "endpoint=http://127.0.0.1:7480", 1 },
+	{ "allow_other,ro,_netdev,x-systemd.automount,uid=1000", 1 },
+	{ "allow-other,read-only", 1 },
+	{ "defaults,nofail,ttl=5,write=back", 1 },
+	{ "", 1 },
+	{ ",,", 1 },
+	{ "cache_size=10G", 1 },
+	{ "cache_size=ten", -EINVAL },
+	{ "allow_others", -EINVAL },
+	{ "endpiont=http://x", -EINVAL },
+	{ "allow_other,nonsense=1,ro", -EINVAL },
 };
 
 static void words(void)
 {
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct session_options o;
-		struct err e = {0};
+		struct err e = { 0 };
 
 		session_options_init(&o);
 		is_int(session_option(&o, 'o', cases[i].words, &e), cases[i].r,

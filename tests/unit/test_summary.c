@@ -45,9 +45,9 @@ static void text(void)
 		.symlinks = 1,
 		.unchanged = 7,
 		.seconds = 0.04,
-		.counts = {.requests[STORE_GET] = 1,
-			   .bytes_in = 500,
-			   .retries = 2},
+		.counts = { .requests[STORE_GET] = 1,
+			    .bytes_in = 500,
+			    .retries = 2 },
 		.dry_run = true,
 		.unbilled = true,
 	};
