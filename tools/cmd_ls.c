@@ -93,7 +93,7 @@ static struct link *read_links(struct ls *ls, const struct walk_dir *dir,
 {
 	struct link *links = calloc(dir->count ?: 1, sizeof(*links));
 	size_t count = 0;
-	struct err e = {0};
+	struct err e = { 0 };
 
 	if (!links)
 		return NULL;
@@ -187,12 +187,12 @@ static int list_tree(struct ls *ls)
 		.attrs = ls->attrs,
 	};
 	CLEANUP(walk_freep) struct walk *walk = NULL;
-	int r = walk_open(&walk, &wo, ls->at.node->path);
+	int r = walk_open(&walk, &wo, ls->at.node);
 
 	ls->root_len = strlen(ls->at.node->path);
 	ls->root_len += !!ls->root_len;
 	while (!r) {
-		struct walk_dir dir = {0};
+		struct walk_dir dir = { 0 };
 
 		r = walk_next(walk, true, &dir);
 		if (r <= 0)
@@ -213,8 +213,8 @@ static int list_tree(struct ls *ls)
 
 static int list_file(struct ls *ls)
 {
-	struct link link = {.node = ls->at.node};
-	struct err e = {0};
+	struct link link = { .node = ls->at.node };
+	struct err e = { 0 };
 	int r;
 
 	if (ls->attrs && S_ISLNK(ls->at.node->mode) &&
@@ -227,7 +227,7 @@ static int list_file(struct ls *ls)
 
 static int list(struct ls *ls)
 {
-	struct err e = {0};
+	struct err e = { 0 };
 	int r = location_open(&ls->at, ls->source, &ls->options, &e);
 
 	if (r) {
@@ -257,11 +257,11 @@ static int usage_error(const char *text)
 static int parse(struct ls *ls, int argc, char **argv)
 {
 	static const struct option table[] = {
-		{"format", required_argument, NULL, OPT_FORMAT},
+		{ "format", required_argument, NULL, OPT_FORMAT },
 		SESSION_LONG,
-		{0},
+		{ 0 },
 	};
-	struct err e = {0};
+	struct err e = { 0 };
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, SESSION_SHORT "lR", table,
@@ -296,7 +296,7 @@ static int parse(struct ls *ls, int argc, char **argv)
 
 int cmd_ls(int argc, char **argv)
 {
-	struct ls ls = {.style.terminal = isatty(STDOUT_FILENO)};
+	struct ls ls = { .style.terminal = isatty(STDOUT_FILENO) };
 	int status;
 
 	session_options_init(&ls.options);

@@ -52,20 +52,22 @@ static int open_view(struct location *l, const char *prefix,
 /* 1 when something stands below, or an entry of a tree says it is a directory. */
 static int find_directory(struct location *l, struct err *e)
 {
-	const struct view_listing *listing;
+	CLEANUP(view_listing_unrefp) const struct view_listing *listing = NULL;
 	int r = view_list_wait(l->view, "", &listing, e);
 
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	if (r)
 		return r;
-	if (listing->count || listing->self->tree ||
-	    !*l->session.source.prefix) {
+	if (!listing->count && !listing->self->tree &&
+	    *l->session.source.prefix)
+		return 0;
+	if (!listing->self->key) {
 		l->node = view_node_ref(listing->self);
-		r = 1;
+		return 1;
 	}
-	view_listing_unref(listing);
-	return r;
+	r = view_lookup_wait(l->view, "", true, &l->node, e);
+	return r ?: 1;
 }
 
 /* Cuts "a/b/" to "a/" and returns a copy of "b". */
@@ -122,7 +124,7 @@ int location_open(struct location *l, const char *text,
 	size_t len;
 	int r;
 
-	*l = (struct location){0};
+	*l = (struct location){ 0 };
 	r = session_open(&l->session, text, o, e);
 	if (r)
 		return r;

@@ -129,7 +129,7 @@ static int look_at(struct pull *p, const struct view_node *node,
 		   const char *dir, const char *name)
 {
 	const struct target *t = p->job->target;
-	struct err e = {0};
+	struct err e = { 0 };
 	struct stat st;
 	int r;
 
@@ -230,7 +230,7 @@ static int plan_names(struct pull *p, const struct walk_dir *dir,
 		const struct walk_name *it = &dir->names[i];
 		const char *slash = strrchr(it->node->path, '/');
 		const char *name = slash ? slash + 1 : it->node->path;
-		struct err e = {0};
+		struct err e = { 0 };
 		int r = 0;
 
 		if (it->failed)
@@ -273,7 +273,7 @@ static int plan_dir(struct pull *p, const struct walk_dir *dir)
 static int walk_on(struct pull *p)
 {
 	while (p->walk && copy_backlog(p->copy) < BACKLOG_MAX) {
-		struct walk_dir dir = {0};
+		struct walk_dir dir = { 0 };
 		int r = walk_next(p->walk, false, &dir);
 
 		if (r == -EAGAIN)
@@ -325,7 +325,7 @@ static void finish_dirs(struct pull *p)
 {
 	for (size_t i = p->dir_count; i; i--) {
 		struct made_dir *dir = &p->dirs[i - 1];
-		struct err e = {0};
+		struct err e = { 0 };
 
 		if (!p->job->dry_run &&
 		    target_finish_dir(p->job->target, dir->path, &dir->attr,
@@ -360,7 +360,7 @@ static int start(struct pull *p)
 	if (r)
 		return r;
 	if (job->at->node->kind == VIEW_DIR)
-		return walk_open(&p->walk, &wo, job->at->node->path);
+		return walk_open(&p->walk, &wo, job->at->node);
 	return plan_file(p, job->at->node, "", job->name);
 }
 
@@ -385,8 +385,8 @@ static void fill_result(struct pull *p, const struct copy_counts *done,
 
 int pull_run(const struct pull_job *job, struct pull_result *ret_result)
 {
-	struct pull p = {.job = job};
-	struct copy_counts done = {0};
+	struct pull p = { .job = job };
+	struct copy_counts done = { 0 };
 	int r;
 
 	lock_init(&p.lock, LOCK_RANK_TOOL);

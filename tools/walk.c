@@ -16,6 +16,7 @@
 #define LIST_AHEAD 32
 #define ATTRS_AHEAD 256 /* requests for metadata under way */
 #define POLL_MS 100 /* how soon an interrupt is noticed */
+#define SELF SIZE_MAX /* in place of a name's index: the directory itself */
 
 struct item;
 
@@ -24,13 +25,14 @@ struct ask {
 	struct view_req req;
 	struct walk *walk;
 	struct item *item;
-	size_t name; /* index; for metadata */
+	size_t name; /* index, or SELF; for metadata */
 };
 
 struct item {
 	struct list link;
 	struct walk_dir dir;
 	bool started;
+	bool asked_self;
 	size_t next_attr; /* names before it have been asked for */
 	/* guarded by walk.lock: */
 	bool listed;
@@ -58,7 +60,7 @@ void walk_dir_done(struct walk_dir *d)
 	view_node_unref(d->self);
 	free(d->names);
 	free(d->path);
-	*d = (struct walk_dir){0};
+	*d = (struct walk_dir){ 0 };
 }
 
 static struct item *item_free(struct item *item)
@@ -70,16 +72,17 @@ static struct item *item_free(struct item *item)
 }
 
 /* Sits before `next` in the list. */
-static int add_item(struct list *next, const char *path)
+static int add_item(struct list *next, const struct view_node *node)
 {
 	struct item *item = calloc(1, sizeof(*item));
 
 	if (!item)
 		return -ENOMEM;
 	list_init(&item->link);
-	item->dir.path = strdup(path);
+	item->dir.self = view_node_ref(node);
+	item->dir.path = strdup(node->path);
 	if (!item->dir.path) {
-		free(item);
+		(void)item_free(item);
 		return -ENOMEM;
 	}
 	list_add_tail(next, &item->link);
@@ -87,7 +90,7 @@ static int add_item(struct list *next, const char *path)
 }
 
 int walk_open(struct walk **ret_walk, const struct walk_options *o,
-	      const char *path)
+	      const struct view_node *dir)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 
@@ -97,7 +100,7 @@ int walk_open(struct walk **ret_walk, const struct walk_options *o,
 	list_init(&w->items);
 	lock_init(&w->lock, LOCK_RANK_TOOL);
 	cond_init(&w->woken);
-	if (add_item(&w->items, path)) {
+	if (add_item(&w->items, dir)) {
 		walk_free(w);
 		return -ENOMEM;
 	}
@@ -147,7 +150,11 @@ static void take_listing(struct walk_dir *dir,
 		(void)err_set(e, -ENOMEM, "out of memory");
 		return;
 	}
-	dir->self = view_node_ref(listing->self);
+	/* What the parent's look at it brought is not asked for again. */
+	if (!dir->self->attrs_known) {
+		view_node_unref(dir->self);
+		dir->self = view_node_ref(listing->self);
+	}
 	for (size_t i = 0; i < listing->count; i++)
 		dir->names[i].node = view_node_ref(listing->nodes[i]);
 	dir->count = listing->count;
@@ -174,20 +181,37 @@ static void on_listing(struct view_req *req)
 	ask_end(ask);
 }
 
+static const struct view_node **node_of(struct item *item, size_t name)
+{
+	return name == SELF ? &item->dir.self : &item->dir.names[name].node;
+}
+
+static void take_failure(struct walk_dir *dir, size_t name, const struct err *e)
+{
+	struct walk_name *it;
+
+	if (name == SELF) {
+		dir->err = *e;
+		return;
+	}
+	it = &dir->names[name];
+	it->failed = true;
+	it->err = malloc(sizeof(*it->err));
+	if (it->err)
+		*it->err = *e;
+}
+
 static void on_attrs(struct view_req *req)
 {
 	struct ask *ask = req->arg;
 	struct walk *w = ask->walk;
-	struct walk_name *name = &ask->item->dir.names[ask->name];
+	const struct view_node **node = node_of(ask->item, ask->name);
 
 	if (req->err.code) {
-		name->failed = true;
-		name->err = malloc(sizeof(*name->err));
-		if (name->err)
-			*name->err = req->err;
+		take_failure(&ask->item->dir, ask->name, &req->err);
 	} else {
-		view_node_unref(name->node);
-		name->node = req->node;
+		view_node_unref(*node);
+		*node = req->node;
 	}
 	{
 		LOCK_SCOPE(&w->lock);
@@ -238,8 +262,7 @@ static int start_attrs(struct walk *w, struct item *item, size_t name)
 		item->attrs_running++;
 		w->attrs_running++;
 	}
-	view_lookup(w->o.view, item->dir.names[name].node->path, true,
-		    &ask->req);
+	view_lookup(w->o.view, (*node_of(item, name))->path, true, &ask->req);
 	return 0;
 }
 
@@ -255,24 +278,32 @@ static bool attrs_full(struct walk *w)
 	return w->attrs_running >= ATTRS_AHEAD;
 }
 
+/* Of a directory only what its marker says is worth a request of its own: the
+ * rest comes with its listing. */
+static bool wants_attrs(const struct view_node *node)
+{
+	return !node->attrs_known && node->key;
+}
+
 /* Asks for what metadata the listing did not bring. */
 static int ask_attrs(struct walk *w, struct item *item)
 {
-	while (item->next_attr < item->dir.count) {
-		const struct view_node *node =
-			item->dir.names[item->next_attr].node;
-		int r;
+	int r = 0;
 
-		if (node->kind == VIEW_PLAIN && !node->attrs_known) {
+	if (!item->asked_self) {
+		item->asked_self = true;
+		if (item->dir.self && wants_attrs(item->dir.self))
+			r = start_attrs(w, item, SELF);
+	}
+	while (!r && item->next_attr < item->dir.count) {
+		if (wants_attrs(item->dir.names[item->next_attr].node)) {
 			if (attrs_full(w))
 				return 0;
 			r = start_attrs(w, item, item->next_attr);
-			if (r)
-				return r;
 		}
 		item->next_attr++;
 	}
-	return 0;
+	return r;
 }
 
 static int pump(struct walk *w)
@@ -341,7 +372,7 @@ int walk_next(struct walk *w, bool wait, struct walk_dir *ret_dir)
 		first = container_of(w->items.next, struct item, link);
 		if (is_ready(w, first)) {
 			*ret_dir = first->dir;
-			first->dir = (struct walk_dir){0};
+			first->dir = (struct walk_dir){ 0 };
 			(void)item_free(first);
 			drop_vanished(ret_dir);
 			return 1;
@@ -363,7 +394,7 @@ int walk_descend(struct walk *w, const struct walk_dir *dir)
 		int r = 0;
 
 		if (node->kind == VIEW_DIR)
-			r = add_item(next, node->path);
+			r = add_item(next, node);
 		if (r)
 			return r;
 	}

@@ -16,7 +16,7 @@
 
 struct walk_options {
 	struct view *view; /* borrowed */
-	bool attrs; /* fetch the metadata of plain objects too */
+	bool attrs; /* fetch metadata of objects where a listing has none */
 	/* Called on any thread, without a lock, when walk_next may have news.
 	 * NULL: none. */
 	void (*wake)(void *arg);
@@ -32,7 +32,7 @@ struct walk_name {
 
 struct walk_dir {
 	char *path; /* as view.h has it; owned */
-	const struct view_node *self; /* counted; NULL on failure */
+	const struct view_node *self; /* counted */
 	struct walk_name *names; /* owned */
 	size_t count;
 	struct err err; /* code 0, or why it cannot be listed */
@@ -41,9 +41,9 @@ struct walk_dir {
 void walk_dir_done(struct walk_dir *d);
 
 struct walk;
-/* path: of a directory. -ENOMEM. */
+/* dir: where to begin. -ENOMEM. */
 int walk_open(struct walk **ret_walk, const struct walk_options *o,
-	      const char *path);
+	      const struct view_node *dir);
 /* Waits for what is under way: free the view first to have it cancelled. NULL
  * is accepted. */
 void walk_free(struct walk *w);
