@@ -93,7 +93,7 @@ static int pull(const struct pull_cmd *cmd)
 	struct location at;
 	struct target target;
 	char *name;
-	struct err e = {0};
+	struct err e = { 0 };
 	int status;
 
 	if (location_open(&at, cmd->source, &cmd->options, &e))
@@ -119,11 +119,11 @@ static int usage_error(const char *text)
 static int parse(struct pull_cmd *cmd, int argc, char **argv)
 {
 	static const struct option table[] = {
-		{"dry-run", no_argument, NULL, OPT_DRY_RUN},
+		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 		SESSION_LONG,
-		{0},
+		{ 0 },
 	};
-	struct err e = {0};
+	struct err e = { 0 };
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, SESSION_SHORT "n", table,
@@ -151,7 +151,7 @@ static int parse(struct pull_cmd *cmd, int argc, char **argv)
 
 int cmd_pull(int argc, char **argv)
 {
-	struct pull_cmd cmd = {0};
+	struct pull_cmd cmd = { 0 };
 	int status;
 
 	session_options_init(&cmd.options);

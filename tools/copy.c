@@ -313,7 +313,7 @@ static void run_piece(struct pool_job *job)
 	struct copy_file *file = p->file;
 	struct copy *c = file->copy;
 	uint32_t len = p->len;
-	struct err e = {0};
+	struct err e = { 0 };
 
 	(void)write_piece(p, &e); /* told by e */
 	cache_ref_put(p->req.ref);

@@ -142,7 +142,7 @@ int target_open(struct target *t, const char *dest, const char *name,
 	char *own_name = NULL;
 	int r;
 
-	*t = (struct target){.root = -1, .owner = !geteuid()};
+	*t = (struct target){ .root = -1, .owner = !geteuid() };
 	if (!len)
 		return err_set(e, -EINVAL, "DEST is empty");
 	if (dest[len - 1] == '/' || is_dir(dest))
@@ -165,7 +165,7 @@ void target_done(struct target *t)
 {
 	cleanup_closep(&t->root);
 	free(t->shown);
-	*t = (struct target){.root = -1};
+	*t = (struct target){ .root = -1 };
 }
 
 /* ---- attributes ---------------------------------------------------------- */
@@ -194,7 +194,7 @@ mode_t target_mode(const struct target *t, mode_t mode)
 static int set_attrs(const struct target *t, int fd,
 		     const struct target_attr *attr)
 {
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 
 	if (t->owner && fchown(fd, attr->uid, attr->gid))
 		return -errno;
@@ -356,7 +356,7 @@ static int make_link(const struct target *t, int parent, const char *temp,
 		     const char *name, const char *link_to,
 		     const struct target_attr *attr)
 {
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	int r = 0;
 
 	if (symlinkat(link_to, parent, temp))
