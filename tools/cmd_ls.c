@@ -30,8 +30,7 @@ static const char help[] =
 	"  -l                     mode, owner, size, time and where bytes "
 	"stand\n"
 	"  -R                     directories below, too\n"
-	"  --format=mtree         all below in the form of mtree(5)\n"
-	"  --json                 the list as JSON\n";
+	"  --format=mtree         all below in the form of mtree(5)\n";
 
 struct ls {
 	struct session_options options;

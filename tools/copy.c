@@ -215,7 +215,7 @@ static int write_plain_link(const struct piece *p, struct err *e)
 
 	if (p->file->node->size > LINK_TARGET_MAX)
 		return err_set(e, -ENAMETOOLONG,
-			       "'%s': the link's target is too long",
+			       "'%s': the link has no usable target",
 			       p->file->node->path);
 	n = cache_ref_read(p->req.ref, 0, link_to, LINK_TARGET_MAX);
 	if (n < 0 || (uint64_t)n != p->file->node->size ||
@@ -348,7 +348,7 @@ static void run_file(struct pool_job *job)
 		(void)make_temp(file, &file->err); /* told by err */
 	} else if (!target || len > LINK_TARGET_MAX) {
 		(void)err_set(&file->err, -ENAMETOOLONG,
-			      "'%s': the link's target is too long",
+			      "'%s': the link has no usable target",
 			      file->node->path);
 	} else {
 		memcpy(link_to, target, len);

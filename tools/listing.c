@@ -105,7 +105,9 @@ static int add_mtree(struct buf *out, const struct view_node *node,
 		       (unsigned int)node->uid, (unsigned int)node->gid);
 	if (S_ISREG(node->mode))
 		(void)buf_addf(out, " size=%" PRIu64, node->size);
-	(void)buf_addf(out, " time=%" PRId64 ".%09ld", seconds, ns);
+	/* A directory that nobody described has no time. */
+	if (node->kind != VIEW_DIR || node->mtime_ns)
+		(void)buf_addf(out, " time=%" PRId64 ".%09ld", seconds, ns);
 	if (target) {
 		(void)buf_add_str(out, " link=");
 		(void)quote_mtree(out, target, strlen(target));

@@ -101,8 +101,28 @@ static int find_below_parent(struct location *l,
 	return view_lookup_wait(l->view, name, true, &l->node, e);
 }
 
-static int find(struct location *l, const char *text,
-		const struct session_options *o, struct err *e)
+/* A plain directory on disk is a bucket of its own; the path may be of a file
+ * in it. */
+static int open_beside(struct location *l, const char *text, const char *name,
+		       const struct session_options *o, struct err *e)
+{
+	CLEANUP_FREE char *parent = strndup(text, (size_t)(name - text));
+	struct err first = *e;
+	int r;
+
+	if (!parent)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = session_open(&l->session, parent, o, e);
+	if (r) {
+		*e = first;
+		return first.code;
+	}
+	r = open_view(l, l->session.source.prefix, o, e);
+	return r ?: view_lookup_wait(l->view, l->name, true, &l->node, e);
+}
+
+static int find(struct location *l, const struct session_options *o,
+		struct err *e)
 {
 	int r = open_view(l, l->session.source.prefix, o, e);
 
@@ -110,11 +130,7 @@ static int find(struct location *l, const char *text,
 		r = find_directory(l, e);
 	if (r > 0)
 		return 0;
-	if (!r)
-		r = find_below_parent(l, o, e);
-	if (r == -ENOENT || r == -ENOTDIR)
-		return err_set(e, -ENOENT, "'%s' does not exist", text);
-	return r ? err_wrap(e, r, "'%s'", text) : 0;
+	return r ?: find_below_parent(l, o, e);
 }
 
 int location_open(struct location *l, const char *text,
@@ -125,13 +141,17 @@ int location_open(struct location *l, const char *text,
 	int r;
 
 	*l = (struct location){ 0 };
-	r = session_open(&l->session, text, o, e);
-	if (r)
-		return r;
 	name = last_component(text, &len);
 	l->name = strndup(name, len);
-	r = l->name ? find(l, text, o, e)
-		    : err_set(e, -ENOMEM, "out of memory");
+	if (!l->name)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = session_open(&l->session, text, o, e);
+	if (!r)
+		r = find(l, o, e);
+	else if (r == -ENXIO && len && !strncmp(text, "file://", 7))
+		r = open_beside(l, text, name, o, e);
+	if (r == -ENOENT || r == -ENOTDIR)
+		(void)err_set(e, r, "'%s' does not exist", text);
 	if (r)
 		location_close(l);
 	return r;

@@ -28,7 +28,7 @@ const char session_help[] =
 	"  --region R             its region\n"
 	"  --profile P            credentials of this profile\n"
 	"  --cache-dir DIR        the local cache\n"
-	"  --json                 the summary as JSON\n"
+	"  --json                 results as JSON\n"
 	"  -q, --quiet            no progress, no summary\n"
 	"  -v, --verbose          say more; twice: debug\n"
 	"  -h, --help             this text\n";

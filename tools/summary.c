@@ -92,7 +92,7 @@ static void add_moved(struct buf *out, const struct summary *s)
 	if (s->saved_pool)
 		add_size(out, "; ", s->saved_pool, " not moved (pool)");
 	if (s->saved_cache)
-		add_size(out, "; ", s->saved_cache, " not moved (cache)");
+		add_size(out, "; ", s->saved_cache, " not moved (local)");
 }
 
 char *summary_text(const struct summary *s)
