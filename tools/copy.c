@@ -155,15 +155,21 @@ static void note_done(struct copy *c, const struct copy_file *file)
 	progress_add(c->o.progress, 1, 0);
 }
 
-/* Cancelled work was somebody's wish and no news. */
+/* The first hopeless failure speaks for all that follow; cancelled work was
+ * somebody's wish and no news. */
 static void note_failed(struct copy *c, const struct err *e)
 {
+	bool tell = !c->stopped;
+
 	if (is_hopeless(e->code)) {
 		LOCK_SCOPE(&c->lock);
+		tell = tell && !c->hopeless;
 		c->hopeless = true;
 	}
-	if (!c->stopped)
+	if (tell)
 		c->o.failed(c->o.arg, e);
+	if (is_hopeless(e->code))
+		c->stopped = true;
 }
 
 /* All pieces are written, or failed. */
@@ -190,8 +196,8 @@ static int make_temp(struct copy_file *file, struct err *e)
 {
 	uint64_t size = file->pieces > 1 ? file->node->size : 0;
 	char temp[TARGET_TEMP_MAX];
-	int r = target_temp(file->copy->o.target, file->dir, size, temp,
-			    &file->fd, e);
+	int r = target_temp(file->copy->o.target, file->dir, file->name, size,
+			    temp, &file->fd, e);
 
 	if (!r)
 		memcpy(file->temp, temp, sizeof(temp));

@@ -299,8 +299,10 @@ static int go(struct pull *p)
 
 		if (r)
 			return r;
-		if (copy_hopeless(p->copy))
+		if (copy_hopeless(p->copy)) {
+			log_error("stopped: the other files would fail too");
 			return -EIO;
+		}
 		copy_pump(p->copy);
 		if (!p->walk && copy_idle(p->copy))
 			return 0;

@@ -309,24 +309,25 @@ static int reserve_room(int fd, uint64_t size)
 								    : 0;
 }
 
-int target_temp(const struct target *t, const char *dir, uint64_t size,
-		char temp[TARGET_TEMP_MAX], int *ret_fd, struct err *e)
+int target_temp(const struct target *t, const char *dir, const char *name,
+		uint64_t size, char temp[TARGET_TEMP_MAX], int *ret_fd,
+		struct err *e)
 {
 	CLEANUP_FD int parent = open_dir(t, dir);
 	CLEANUP_FD int fd = -1;
 	int r;
 
 	if (parent < 0)
-		return fail_at(t, "", dir, parent, e);
+		return fail_at(t, dir, name, parent, e);
 	temp_name(temp);
 	fd = openat(parent, temp,
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return fail_at(t, "", dir, -errno, e);
+		return fail_at(t, dir, name, -errno, e);
 	r = reserve_room(fd, size);
 	if (r) {
 		(void)unlinkat(parent, temp, 0); /* the failure is told */
-		return fail_at(t, "", dir, r, e);
+		return fail_at(t, dir, name, r, e);
 	}
 	*ret_fd = TAKE_FD(fd);
 	return 0;

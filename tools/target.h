@@ -57,10 +57,11 @@ int target_finish_dir(const struct target *t, const char *path,
 		      const struct target_attr *attr, struct err *e);
 
 #define TARGET_TEMP_MAX 48
-/* A new temporary file for writing, of `size` bytes where the file system can
- * promise the room. */
-int target_temp(const struct target *t, const char *dir, uint64_t size,
-		char temp[TARGET_TEMP_MAX], int *ret_fd, struct err *e);
+/* A new temporary file to become `name`, with room for `size` bytes where the
+ * file system can promise it. */
+int target_temp(const struct target *t, const char *dir, const char *name,
+		uint64_t size, char temp[TARGET_TEMP_MAX], int *ret_fd,
+		struct err *e);
 /* Gives it its attributes and its name. The file stays the caller's to drop on
  * failure. Takes no ownership of fd. */
 int target_commit(const struct target *t, const char *dir, const char *temp,
