@@ -8,9 +8,12 @@
  * what goes in was verified by the caller.
  *
  * Layout (root 0700, owner checked): index/ (LMDB), segments/, catalogs/,
- * staging/. See cache.c for records and states.
+ * staging/, and lock files. See segment.h, segindex.h, cachedb.h for the parts.
  *
- * Threads: any, after cache_open; which must come after any fork.
+ * Threads: any, after cache_open. A process that forked may open it, one that
+ * has it open may only fork to exec (LMDB and the locks do not survive a fork).
+ * cache_open itself may fork a child that looks through the index after an
+ * unclean stop, and waits for it.
  */
 #pragma once
 
@@ -32,9 +35,9 @@ struct cache_options {
 };
 
 /*
- * Errors: -EACCES (owner or mode), -EMEDIUMTYPE-like refusals for a network
- * file system come as -EOPNOTSUPP, -EROFS, -ENOSPC, -ENOMEM, -EIO; the text says
- * what to do. A damaged index is set aside and rebuilt, not an error.
+ * Errors: -EACCES (owner or mode), -EOPNOTSUPP (a network file system), -EROFS,
+ * -ENOSPC, -ENOMEM, -EIO; the text says what to do. A damaged index is set aside
+ * and rebuilt in the background, not an error.
  */
 int cache_open(struct cache **ret_cache, const struct cache_options *o,
 	       struct err *e);
@@ -54,8 +57,8 @@ struct cache_ref {
 	uint32_t len; /* bytes */
 };
 
-/* By content hash, or by the id of a piece of a plain object. -ENOENT: a miss.
- * Reads local disk only. */
+/* By content hash, or by the id of a piece of a plain object. -ENOENT: a miss,
+ * the only error. Reads local disk only. */
 int cache_get(struct cache *c, const struct hash *id,
 	      const struct cache_ref **ret_ref);
 /* Whether it is indexed; nothing is read or checked. */
@@ -71,9 +74,10 @@ ssize_t cache_ref_read(const struct cache_ref *ref, uint32_t off, void *out,
 		       size_t len);
 
 /*
- * Stores a verified record unless it is there. Written before it returns; the
- * index follows with the next batch, look-ups of this process see it at once.
- * Errors may be ignored (logged by the cache).
+ * Stores a verified record of 1 … 1 MiB bytes unless it is there. Written
+ * before it returns; the index follows with the next batch, look-ups of this
+ * process see it at once. Where the limit is reached it waits up to 2 s for an
+ * eviction. Errors may be ignored (logged by the cache): -ENOSPC, -EFBIG, -EIO, ….
  */
 int cache_put(struct cache *c, const struct hash *id, const void *data,
 	      uint32_t len);
@@ -82,8 +86,10 @@ void cache_drop(struct cache *c, const struct hash *id);
 
 /*
  * Hash cache of local files: the hashes of a file's blocks, valid while device,
- * inode, size, mtime and ctime are the same, and distrusted if mtime was within
- * 2 s of the hashing.
+ * inode, size, mtime and ctime are the same, and not kept if mtime is within 2 s
+ * of the call that stores them. Hashing that takes long must keep the same
+ * distance itself: st is from before the first byte was read, and is stored only
+ * where its mtime was 2 s old by then.
  * ret_hashes: malloc'ed, block_count(st->st_size) of them. -ENOENT: unknown.
  */
 int cache_file_hashes(struct cache *c, const struct stat *st,
