@@ -131,7 +131,7 @@ static void names(struct view *v, const char *path, char *out, size_t room)
 
 	out[0] = '\0';
 	if (view_list_wait(v, path, &l, &e)) {
-		snprintf(out, room, "error %s", e.text);
+		snprintf(out, room, "error %d", e.code);
 		return;
 	}
 	for (size_t i = 0; i < l->count && at < room; i++) {
