@@ -21,6 +21,7 @@
 #include "s3/base/io.h"
 #include "s3/base/lock.h"
 #include "tools/link.h"
+#include "tools/want.h"
 
 #define WINDOW (64u << 20) /* bytes asked for and not yet written */
 #define PIECES_MAX 4096 /* the same, in pieces */
@@ -410,31 +411,9 @@ static struct piece *new_piece(struct copy_file *file)
 	return p;
 }
 
-/* Of packed files; block numbers of one tree run on from file to file. */
-static uint32_t block_of(const struct piece *p)
-{
-	struct catalog_entry entry;
-
-	catalog_entry_at(p->file->node->tree->cat, p->file->node->entry,
-			 &entry);
-	return entry.first_block + (uint32_t)p->index;
-}
-
-/* A listing's length and its catalog's are one thing; a parser's slip must not
- * make us read another file's blocks. */
-static bool fits_catalog(const struct copy_file *file)
-{
-	struct catalog_entry entry;
-
-	if (file->node->kind != VIEW_PACKED || file->is_link)
-		return true;
-	catalog_entry_at(file->node->tree->cat, file->node->entry, &entry);
-	return entry.block_count == file->pieces;
-}
-
 static int begin_file(struct copy_file *file)
 {
-	if (!fits_catalog(file))
+	if (!want_is_sound(file->node))
 		return err_set(&file->err, -EBADMSG,
 			       "'%s': its catalog contradicts itself",
 			       file->node->path);
@@ -443,7 +422,7 @@ static int begin_file(struct copy_file *file)
 }
 
 struct batch {
-	struct piece *pieces[PIECES_MAX];
+	struct want wants[PIECES_MAX]; /* owner: struct piece */
 	size_t count;
 	uint64_t bytes;
 };
@@ -469,105 +448,38 @@ static void take_file(struct copy *c, struct copy_file *file, struct batch *b)
 		if (!p)
 			return; /* tried again with the next batch */
 		begin_running(c, p->len);
-		b->pieces[b->count++] = p;
+		b->wants[b->count++] = (struct want){
+			.node = file->node,
+			.index = p->index,
+			.owner = p,
+		};
 		b->bytes += p->len;
 	}
 	if (file->next == file->pieces)
 		unqueue(c, file);
 }
 
-static bool packed(const struct piece *p)
+static void count_cached(struct copy *c, const struct want *w)
 {
-	return p->file->node->kind == VIEW_PACKED;
-}
+	const struct piece *p = w->owner;
 
-/* Plain ones first, then by tree and block. */
-static int compare_pieces(const void *a, const void *b)
-{
-	const struct piece *p = *(struct piece *const *)a;
-	const struct piece *q = *(struct piece *const *)b;
-	uint64_t x, y;
-
-	if (packed(p) != packed(q))
-		return packed(p) ? 1 : -1;
-	if (packed(p) && p->file->node->tree == q->file->node->tree) {
-		x = block_of(p);
-		y = block_of(q);
-	} else if (packed(p)) {
-		x = (uintptr_t)p->file->node->tree;
-		y = (uintptr_t)q->file->node->tree;
-	} else if (p->file == q->file) {
-		x = p->index;
-		y = q->index;
-	} else {
-		x = (uintptr_t)p->file;
-		y = (uintptr_t)q->file;
-	}
-	return x < y ? -1 : x > y;
-}
-
-/* Whether q comes right behind p, `count` pieces into a run. */
-static bool goes_on(const struct piece *p, const struct piece *q, size_t count)
-{
-	if (packed(p) != packed(q))
-		return false;
-	if (packed(p))
-		return p->file->node->tree == q->file->node->tree &&
-		       block_of(q) == block_of(p) + count;
-	return p->file == q->file;
-}
-
-static void announce_run(struct copy *c, struct piece *const *run, size_t count)
-{
-	const struct view_node *node = run[0]->file->node;
-
-	if (packed(run[0]))
-		fetch_prefetch(c->o.fetch, node->tree->cat, node->tree->pool,
-			       block_of(run[0]), (uint32_t)count);
-	else if (count > 1)
-		fetch_prefetch_pieces(c->o.fetch, node->key, &node->object,
-				      run[0]->index, count);
-}
-
-static void announce(struct copy *c, struct batch *b)
-{
-	size_t from = 0;
-
-	qsort(b->pieces, b->count, sizeof(b->pieces[0]), compare_pieces);
-	while (from < b->count) {
-		size_t n = 1;
-
-		while (from + n < b->count &&
-		       goes_on(b->pieces[from], b->pieces[from + n], n))
-			n++;
-		announce_run(c, b->pieces + from, n);
-		from += n;
-	}
-}
-
-static void count_cached(struct copy *c, const struct piece *p)
-{
-	struct block block;
-
-	if (!c->o.cache || !packed(p))
-		return;
-	catalog_block_at(p->file->node->tree->cat, block_of(p), &block);
-	if (!cache_has(c->o.cache, &block.hash))
+	if (!want_is_cached(w, c->o.cache))
 		return;
 	LOCK_SCOPE(&c->lock);
 	c->counts.cached += p->len;
 }
 
-static void ask(struct copy *c, struct piece *p)
+static void ask(struct copy *c, struct batch *b)
 {
-	const struct view_node *node = p->file->node;
+	want_sort(b->wants, b->count);
+	for (size_t i = 0; i < b->count; i++)
+		count_cached(c, &b->wants[i]);
+	want_announce(b->wants, b->count, c->o.fetch);
+	for (size_t i = 0; i < b->count; i++) {
+		struct piece *p = b->wants[i].owner;
 
-	if (packed(p))
-		fetch_block(c->o.fetch, node->tree->cat, node->tree->pool,
-			    block_of(p), &p->req);
-	else
-		fetch_piece(c->o.fetch, node->key, &node->object, PIECE_LARGE,
-			    p->index, &p->req);
+		want_fetch(&b->wants[i], c->o.fetch, &p->req);
+	}
 }
 
 static bool window_open(struct copy *c)
@@ -594,11 +506,7 @@ void copy_pump(struct copy *c)
 		if (b->count == before && c->queued == queued)
 			break;
 	}
-	for (size_t i = 0; i < b->count; i++)
-		count_cached(c, b->pieces[i]);
-	announce(c, b);
-	for (size_t i = 0; i < b->count; i++)
-		ask(c, b->pieces[i]);
+	ask(c, b);
 }
 
 /* ---- the whole ----------------------------------------------------------- */

@@ -1,0 +1,33 @@
+/*
+ * Pieces of files that are wanted from the bucket: blocks of packed files,
+ * PIECE_LARGE bytes of plain ones.
+ *
+ * Threads: any; pure but for the calls into fetch.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/fetch.h"
+#include "cache/view.h"
+
+struct want {
+	const struct view_node *node; /* of a regular file or plain link;
+					 borrowed */
+	uint64_t index; /* of the piece in the file */
+	void *owner; /* the caller's */
+};
+
+/* Whether the catalog has as many blocks for it as its size asks for. */
+bool want_is_sound(const struct view_node *node);
+/* In the order in which they stand in the bucket. */
+void want_sort(struct want *wants, size_t count);
+/* Tells fetch of all of them, sorted, so that neighbours come with one request.
+ */
+void want_announce(const struct want *wants, size_t count, struct fetch *f);
+/* Asks for one; the answer comes as fetch.h has it. */
+void want_fetch(const struct want *w, struct fetch *f, struct fetch_req *req);
+/* Whether the cache has it already; plain pieces: false. cache: may be NULL. */
+bool want_is_cached(const struct want *w, struct cache *cache);
