@@ -6,8 +6,8 @@
  * the nearest page at or above it that is still trusted: its own, a recursive
  * one, or one with delimiter that shows no common prefix towards it (nothing is
  * below, then). The first level without an answer is loaded, and the question
- * asked again when it has come; levels further down that had to be listed on
- * their own the last time are loaded at the same time.
+ * asked again when it has come; levels further down that will need a LIST of
+ * their own are loaded at the same time.
  *
  * Levels above SOURCE are listed for tree keys alone; a 403 there means that
  * there is no tree.
@@ -199,20 +199,28 @@ static int want_level_locked(struct dirs *d, const char *dir,
 	return dirload_list_locked(d, s, recursive && !s->flat, start);
 }
 
-/* Levels further down that had a page of their own are refreshed along. */
-static int refresh_below_locked(struct dirs *d, const struct dirs_path *p,
-				size_t from, const struct dirs_wait *w,
-				uint64_t now_ms, struct list *start)
+/*
+ * Levels further down that will have to be listed on their own are listed at the
+ * same time: those that were the last time, and those down to SOURCE, for which
+ * no other level can tell.
+ */
+static int list_along_locked(struct dirs *d, const struct dirs_path *p,
+			     size_t from, const struct dirs_wait *w,
+			     uint64_t now_ms, struct list *start)
 {
+	size_t source = strlen(d->prefix);
 	int r = 0;
 
 	for (size_t i = from; i < p->count && !r; i++) {
 		const char *dir = p->levels[i].dir;
-		struct slot *s = slot_find(d, dir, strlen(dir));
+		size_t len = strlen(dir);
+		struct slot *s = slot_find(d, dir, len);
+		bool known = s && s->page;
 
-		if (s && s->page && !s->listing && !trusted(s->page, w, now_ms))
-			r = dirload_list_locked(d, s, s->page->recursive,
-						start);
+		if ((known && trusted(s->page, w, now_ms)) ||
+		    (!known && len > source))
+			continue;
+		r = want_level_locked(d, dir, w, i == p->count - 1, start, &s);
 	}
 	return r;
 }
@@ -260,7 +268,7 @@ static int resolve_levels_locked(struct dirs *d, struct dirs_path *p,
 		}
 		r = want_level_locked(d, l->dir, w, last, start, &s);
 		if (!r)
-			r = refresh_below_locked(d, p, i + 1, w, now_ms, start);
+			r = list_along_locked(d, p, i + 1, w, now_ms, start);
 		if (r)
 			return r;
 		list_add_tail(&s->waiters, &w->link);
@@ -286,7 +294,7 @@ int dirs_path_locked(struct dirs *d, const char *dir, struct dirs_wait *w,
 		     struct dirs_path *ret_path)
 {
 	struct list start = LIST_INIT(start);
-	struct dirs_path p = {0};
+	struct dirs_path p = { 0 };
 	int r;
 
 	lock_assert_held(&d->lock);
