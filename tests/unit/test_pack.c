@@ -19,7 +19,7 @@
 
 extern char **environ;
 
-static const struct object_id pack_id = {{1, 2, 3, 4}};
+static const struct object_id pack_id = { { 1, 2, 3, 4 } };
 
 struct file {
 	const char *path;
@@ -33,33 +33,33 @@ struct file {
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
 static const struct file files[] = {
-	{"a", 0644, 0, 0, 1},
-	{"dir/sub/b", 0600, 1000, 1600000000 * S, 511},
-	{"dir/sub/c", 0755, 1000, 1600000000 * S + 1, 512},
-	{"dir/d", 04755, 1000, 1600000000 * S + 999999999, 513},
-	{"dir/e", 0400, 07777777, 1600000001 * S + 500000000, 100000},
-	{"dir/f", 0644, 07777777 + 1, 1600000001 * S, 200000},
-	{"dir/g", 0644, 3000000000u, 1600000001 * S + 7, 300000},
-	{"dir/h", 0644, 1, 1600000001 * S, MIB - 1},
-	{"dir/i", 0644, 1, 1600000001 * S, MIB},
-	{"dir/j", 0644, 1, 1600000001 * S + 120, MIB + 1},
-	{"dir/k", 0644, 1, 1600000001 * S, 3 * MIB + 77},
-	{"dir/l", 0644, 1, 1600000001 * S, 10},
-	{HUNDRED, 0644, 1, 1600000001 * S, 10},
-	{"p/" HUNDRED, 0644, 1, 1600000001 * S, 11},
-	{"D" HUNDRED "/" TEN, 0644, 1, 1600000001 * S, 12},
-	{HUNDRED TEN, 0644, 1, 1600000001 * S, 13},
-	{"D" HUNDRED "/" HUNDRED "/" HUNDRED "/" HUNDRED "/x", 0644, 1,
-	 1600000001 * S + 3, 14},
-	{"caf\xc3\xa9/\xe6\x97\xa5", 0644, 1, 1600000001 * S, 15},
-	{"latin-\xe9", 0644, 1, 1600000001 * S, 16},
-	{HUNDRED TEN "caf\xc3\xa9", 0644, 1, 1600000001 * S, 17},
-	{HUNDRED TEN "latin-\xe9", 0644, 1, 1600000001 * S, 17},
-	{"E" HUNDRED TEN "/\xe9", 0644, 1, 1600000001 * S + 8, 17},
-	{"D" HUNDRED "/\xe9" HUNDRED "/" HUNDRED, 0644, 3000000000u, 3, 17},
-	{"-dash", 0644, 1, 1600000001 * S, 18},
-	{"new\nline \\ \"quoted\"", 0644, 1, 1600000001 * S, 19},
-	{"z", 0444, 1, 1500000000 * S + 1, 20},
+	{ "a", 0644, 0, 0, 1 },
+	{ "dir/sub/b", 0600, 1000, 1600000000 * S, 511 },
+	{ "dir/sub/c", 0755, 1000, 1600000000 * S + 1, 512 },
+	{ "dir/d", 04755, 1000, 1600000000 * S + 999999999, 513 },
+	{ "dir/e", 0400, 07777777, 1600000001 * S + 500000000, 100000 },
+	{ "dir/f", 0644, 07777777 + 1, 1600000001 * S, 200000 },
+	{ "dir/g", 0644, 3000000000u, 1600000001 * S + 7, 300000 },
+	{ "dir/h", 0644, 1, 1600000001 * S, MIB - 1 },
+	{ "dir/i", 0644, 1, 1600000001 * S, MIB },
+	{ "dir/j", 0644, 1, 1600000001 * S + 120, MIB + 1 },
+	{ "dir/k", 0644, 1, 1600000001 * S, 3 * MIB + 77 },
+	{ "dir/l", 0644, 1, 1600000001 * S, 10 },
+	{ HUNDRED, 0644, 1, 1600000001 * S, 10 },
+	{ "p/" HUNDRED, 0644, 1, 1600000001 * S, 11 },
+	{ "D" HUNDRED "/" TEN, 0644, 1, 1600000001 * S, 12 },
+	{ HUNDRED TEN, 0644, 1, 1600000001 * S, 13 },
+	{ "D" HUNDRED "/" HUNDRED "/" HUNDRED "/" HUNDRED "/x", 0644, 1,
+	  1600000001 * S + 3, 14 },
+	{ "caf\xc3\xa9/\xe6\x97\xa5", 0644, 1, 1600000001 * S, 15 },
+	{ "latin-\xe9", 0644, 1, 1600000001 * S, 16 },
+	{ HUNDRED TEN "caf\xc3\xa9", 0644, 1, 1600000001 * S, 17 },
+	{ HUNDRED TEN "latin-\xe9", 0644, 1, 1600000001 * S, 17 },
+	{ "E" HUNDRED TEN "/\xe9", 0644, 1, 1600000001 * S + 8, 17 },
+	{ "D" HUNDRED "/\xe9" HUNDRED "/" HUNDRED, 0644, 3000000000u, 3, 17 },
+	{ "-dash", 0644, 1, 1600000001 * S, 18 },
+	{ "new\nline \\ \"quoted\"", 0644, 1, 1600000001 * S, 19 },
+	{ "z", 0444, 1, 1500000000 * S + 1, 20 },
 };
 
 static char *content(const struct file *f)
@@ -102,7 +102,7 @@ static void make(struct buf *out, const struct file *list, size_t count,
 		 struct block **ret_blocks, size_t *ret_count)
 {
 	CLEANUP(pack_writer_freep) struct pack_writer *w = NULL;
-	struct err e = {0};
+	struct err e = { 0 };
 
 	if (pack_writer_open(&w, &pack_id))
 		abort();
@@ -170,7 +170,7 @@ static void test_small_frames(void)
 	(void)pack_writer_open(&w, &pack_id);
 	for (uint32_t i = 0; i < 3000; i++) {
 		char name[20];
-		struct file f = {name, 0644, 1, 5 * S, 1 + i % 2000};
+		struct file f = { name, 0644, 1, 5 * S, 1 + i % 2000 };
 
 		(void)snprintf(name, sizeof(name), "f%04u", i);
 		bad += !!add(w, &f, NULL);
@@ -192,17 +192,17 @@ static void test_limits(void)
 	CLEANUP_BUF struct buf out = BUF_INIT(PACK_STORED_MAX);
 	CLEANUP_FREE struct block *blocks = NULL;
 	CLEANUP_FREE uint32_t *noise = malloc(PACKED_FILE_MAX);
-	struct hash hashes[16] = {0};
-	struct pack_member m = {.path = "noise",
-				.path_len = 5,
-				.mode = S_IFREG | 0644,
-				.size = PACKED_FILE_MAX,
-				.data = noise,
-				.hashes = hashes};
+	struct hash hashes[16] = { 0 };
+	struct pack_member m = { .path = "noise",
+				 .path_len = 5,
+				 .mode = S_IFREG | 0644,
+				 .size = PACKED_FILE_MAX,
+				 .data = noise,
+				 .hashes = hashes };
 	struct pack_member bad;
 	uint32_t x = 1;
 	size_t count = 0, added = 0;
-	struct err e = {0};
+	struct err e = { 0 };
 	int r;
 
 	for (size_t i = 0; i < PACKED_FILE_MAX / 4; i++) {
@@ -242,7 +242,7 @@ static void test_toc(const struct buf *pack, const struct block *blocks,
 {
 	CLEANUP(pack_toc_freep) struct pack_toc *toc = NULL;
 	struct pack_toc_place at, again;
-	struct err e = {0};
+	struct err e = { 0 };
 	size_t wrong = 0;
 
 	is_int(pack_footer_parse(&at, pack->data, pack->len, pack->len, &e), 0,
@@ -299,7 +299,7 @@ static void test_damage(void)
 {
 	CLEANUP_BUF struct buf pack = BUF_INIT(PACK_STORED_MAX);
 	CLEANUP_FREE struct block *blocks = NULL;
-	struct pack_toc_place at = {0};
+	struct pack_toc_place at = { 0 };
 	size_t count, refused = 0, bits = 0, wrong = 0;
 
 	make(&pack, files, 4, &blocks, &count);
@@ -343,7 +343,7 @@ static void test_longest(void)
 	CLEANUP_BUF struct buf pack = BUF_INIT(PACK_STORED_MAX);
 	CLEANUP_FREE struct block *blocks = NULL;
 	char path[PATH_MAX_LEN + 1];
-	struct file f = {path, 07777, 3000000000u, -1, MIB};
+	struct file f = { path, 07777, 3000000000u, -1, MIB };
 	size_t count = 0;
 
 	for (int last = 0; last < 2; last++) {
@@ -431,7 +431,7 @@ static int remove_one(const char *path, const struct stat *st, int type,
 
 static void test_extract(const char *top, const char *what, char *const *argv)
 {
-	char dir[200], log[200];
+	char dir[250], log[250];
 	int r;
 
 	(void)snprintf(dir, sizeof(dir), "%s/%s", top, what);
@@ -453,11 +453,15 @@ static void test_extract(const char *top, const char *what, char *const *argv)
 
 static void test_tools(const struct buf *pack)
 {
-	char top[] = "/tmp/test_pack.XXXXXX";
-	char path[100], log[100], gnu[100], bsd[100], gnu_c[100], bsd_c[100];
-	char *const zstd[] = {(char[]){"zstd"}, (char[]){"-tq"}, path, NULL};
+	char top[200], path[250], log[250];
+	char gnu[250], bsd[250], gnu_c[250], bsd_c[250];
+	const char *root = getenv("TEST_ROOT");
+	char *const zstd[] = { (char[]){ "zstd" }, (char[]){ "-tq" }, path,
+			       NULL };
 	int fd, r;
 
+	(void)snprintf(top, sizeof(top), "%s/test_pack.XXXXXX",
+		       root ? root : "/tmp");
 	if (!mkdtemp(top)) {
 		ok(false, "mkdtemp: %d", errno);
 		return;
@@ -480,22 +484,21 @@ static void test_tools(const struct buf *pack)
 
 	(void)setenv("LC_ALL", "C.UTF-8", 1);
 	test_extract(top, "gnu",
-		     (char *[]){(char[]){"tar"}, (char[]){"--zstd"},
-				(char[]){"-C"}, gnu, (char[]){"-xpf"}, path,
-				NULL});
+		     (char *[]){ (char[]){ "tar" }, (char[]){ "--zstd" },
+				 (char[]){ "-C" }, gnu, (char[]){ "-xpf" },
+				 path, NULL });
 	test_extract(top, "bsd",
-		     (char *[]){(char[]){"bsdtar"}, (char[]){"-C"}, bsd,
-				(char[]){"-xpf"}, path, NULL});
+		     (char *[]){ (char[]){ "bsdtar" }, (char[]){ "-C" }, bsd,
+				 (char[]){ "-xpf" }, path, NULL });
 	(void)setenv("LC_ALL", "C", 1);
 	test_extract(top, "gnu-C",
-		     (char *[]){(char[]){"tar"}, (char[]){"--zstd"},
-				(char[]){"-C"}, gnu_c, (char[]){"-xpf"}, path,
-				NULL});
+		     (char *[]){ (char[]){ "tar" }, (char[]){ "--zstd" },
+				 (char[]){ "-C" }, gnu_c, (char[]){ "-xpf" },
+				 path, NULL });
 	test_extract(top, "bsd-C",
-		     (char *[]){(char[]){"bsdtar"}, (char[]){"-C"}, bsd_c,
-				(char[]){"-xpf"}, path, NULL});
-	if (!getenv("KEEP"))
-		(void)nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+		     (char *[]){ (char[]){ "bsdtar" }, (char[]){ "-C" }, bsd_c,
+				 (char[]){ "-xpf" }, path, NULL });
+	(void)nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(void)
