@@ -151,7 +151,7 @@ static int check_header(struct catalog *cat, struct err *e)
 
 static int check_dirs(const struct catalog *cat, struct check *c, struct err *e)
 {
-	struct catalog_run prev = {0}, run;
+	struct catalog_run prev = { 0 }, run;
 	uint64_t next = 1;
 
 	for (uint32_t i = 0; i < cat->n.dirs; i++) {
@@ -302,7 +302,7 @@ static int check_run(const struct catalog *cat, struct check *c, uint32_t dir,
 
 static int check(struct catalog *cat, struct err *e)
 {
-	struct check c = {0};
+	struct check c = { 0 };
 	int r;
 
 	r = check_header(cat, e);

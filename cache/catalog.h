@@ -120,7 +120,8 @@ DEFINE_CLEANUP(struct catalog_builder *, catalog_builder_free)
  * to attr->size. All copied. Path "" is the root, a directory. Errors: -EINVAL
  * for an unsafe path, or attributes, places and lengths that do not fit,
  * -ENOTDIR where a parent is a file or where a file would take the place of a
- * directory that is not empty, -EFBIG, -ENOMEM. The builder is unchanged then.
+ * directory that is not empty, -EFBIG: the builder is unchanged. -ENOMEM: it
+ * can only be freed.
  */
 int catalog_builder_put(struct catalog_builder *b, const char *path, size_t len,
 			const struct catalog_attr *attr, const char *target,

@@ -140,7 +140,7 @@ static struct node *child(const struct catalog_builder *b,
 	struct {
 		const struct node *parent;
 		char name[NAME_MAX_LEN];
-	} key = {.parent = dir};
+	} key = { .parent = dir };
 	struct table_item *item;
 
 	_Static_assert(offsetof(__typeof__(key), name) ==
@@ -363,7 +363,7 @@ int catalog_builder_put(struct catalog_builder *b, const char *path, size_t len,
 			const struct block *blocks, size_t block_count,
 			struct err *e)
 {
-	struct node content = {0};
+	struct node content = { 0 };
 	int r;
 
 	r = check_put(path, len, attr, target, blocks, block_count, e);
@@ -438,7 +438,7 @@ int catalog_builder_remove(struct catalog_builder *b, const char *path,
 	b->last_dir = NULL;
 	empty(b, n);
 	if (n == b->root) {
-		struct node content = {.mode = S_IFDIR | 0755};
+		struct node content = { .mode = S_IFDIR | 0755 };
 
 		assign(b, n, &content);
 		n->implied = true;

@@ -79,7 +79,7 @@ static int collect_dirs(struct writer *w)
 	w->dirs = calloc(b->dirs, sizeof(*w->dirs));
 	if (!w->dirs)
 		return -ENOMEM;
-	w->dirs[0] = (struct dir){.node = b->root};
+	w->dirs[0] = (struct dir){ .node = b->root };
 	for (uint32_t i = 0; i < count; i++) {
 		const struct dir *d = &w->dirs[i];
 
@@ -384,7 +384,7 @@ static int write_to(struct writer *w, struct buf *out)
 int catalog_builder_finish(struct catalog_builder *b, struct buf *out,
 			   struct err *e)
 {
-	CLEANUP(writer_done) struct writer w = {.b = b};
+	CLEANUP(writer_done) struct writer w = { .b = b };
 	int r;
 
 	place_set_init(&w.places);

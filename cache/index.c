@@ -19,8 +19,8 @@
  *     24      ids of 16 bytes, strictly ascending
  *   then  32  SHA-256 of all bytes before
  *
- * Neither is compressed: nearly all of it is hashes and random ids. A parsed one
- * is a copy of the object's bytes, searched where they lie.
+ * Neither is compressed: nearly all of it is hashes and random ids. A parsed
+ * one is a copy of the object's bytes, searched where they lie.
  */
 #include "cache/index.h"
 
@@ -200,7 +200,7 @@ int index_encode(struct buf *out, const struct block *blocks, size_t count,
 		 struct err *e)
 {
 	CLEANUP_FREE const struct block **list = NULL;
-	CLEANUP(place_set_done) struct place_set set = {0};
+	CLEANUP(place_set_done) struct place_set set = { 0 };
 	size_t start = out->len;
 	int r;
 

@@ -11,8 +11,9 @@
  *
  * One frame is open and grows in `raw`. A file of one block goes to the open
  * frame with its headers; the frame is closed before it would exceed 1 MiB, and
- * once it has 256 KiB. The blocks of a larger file each begin a frame, the first
- * of which bears the headers too, and the last may be joined by small files.
+ * once it has 256 KiB. The blocks of a larger file each begin a frame, the
+ * first of which bears the headers too, and the last may be joined by small
+ * files.
  * So no frame is larger than a block and headers, and no block is in two.
  *
  * Blocks get their frame when it is closed: those from `open_block` on have

@@ -49,13 +49,13 @@ struct pack_member {
  */
 int pack_writer_add(struct pack_writer *w, const struct pack_member *m,
 		    struct err *e);
-/* Bytes so far: stored in finished frames plus an upper bound of the open one. */
+/* Bytes so far: stored in finished frames, and at most for the open one. */
 size_t pack_writer_stored(const struct pack_writer *w);
 size_t pack_writer_raw(const struct pack_writer *w);
 
 /*
- * Ends the archive. The object's bytes, at most PACK_STORED_MAX, are appended to
- * `out`. The blocks of all members
+ * Ends the archive. The object's bytes, at most PACK_STORED_MAX, are appended
+ * to `out`. The blocks of all members
  * with their places, in order of addition, go to ret_blocks (malloc'ed, owned
  * by the caller). The writer is spent.
  */

@@ -4,8 +4,8 @@
  *
  *   skippable zstd frame: 0x184D2A5B u32, length u32, and the table as stored:
  *      one zstd frame that bears its content size, then SHA-256 of that frame
- *   skippable zstd frame: 0x184D2A5C u32, 64 u32, and the footer, which ends the
- *   object:
+ *   skippable zstd frame: 0x184D2A5C u32, 64 u32, and the footer, which ends
+ *   the object:
  *      0   8  "ASFSPEND"
  *      8  16  id of the pack
  *     24   8  offset of the table as stored (behind its frame's header)
@@ -340,7 +340,7 @@ uint64_t pack_toc_bound(uint64_t raw)
 static int write_table(const struct pack_toc_writer *w, struct buf *out,
 		       const struct block *blocks, size_t count)
 {
-	CLEANUP(place_set_done) struct place_set set = {0};
+	CLEANUP(place_set_done) struct place_set set = { 0 };
 	CLEANUP_BUF struct buf places = BUF_INIT(PACK_TOC_MAX);
 	unsigned char head[HEAD_LEN] = TOC_MAGIC, rec[PLACES_BLOCK_LEN];
 
@@ -396,7 +396,7 @@ int pack_toc_writer_finish(struct pack_toc_writer *w, struct buf *out,
 			   const struct block *blocks, size_t block_count)
 {
 	CLEANUP_BUF struct buf table = BUF_INIT(PACK_TOC_MAX);
-	struct pack_toc_place at = {.id = *id};
+	struct pack_toc_place at = { .id = *id };
 	struct hash sum;
 	size_t room, n;
 	char *to;

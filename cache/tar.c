@@ -4,10 +4,10 @@
  *
  * A path goes to the name field, or is split between prefix and name, or else
  * into an extended header. Extended paths are UTF-8 by the standard: bsdtar
- * cannot extract one that is not, nor any that is not ASCII in the C locale, and
- * GNU tar does not know the keyword that would make it binary. So such a path, if
- * it does not fit ustar, takes GNU's header for long names, which is bytes to
- * both.
+ * cannot extract one that is not, nor any that is not ASCII in the C locale,
+ * and GNU tar does not know the keyword that would make it binary. So such a
+ * path, if it does not fit ustar, takes GNU's header for long names, which is
+ * bytes to both.
  */
 #include "cache/tar.h"
 
@@ -164,7 +164,7 @@ static bool split(struct ustar *h, struct buf *pax, const struct tar_member *m)
 static int add_extension(struct buf *out, const char *name, char type,
 			 const void *data, size_t len)
 {
-	struct ustar x = {.typeflag = type};
+	struct ustar x = { .typeflag = type };
 
 	memcpy(x.name, name, strlen(name));
 	octal(x.mode, sizeof(x.mode), 0644);
@@ -190,7 +190,7 @@ static int add_long_name(struct buf *out, const struct tar_member *m)
 int tar_header(struct buf *out, const struct tar_member *m)
 {
 	CLEANUP_BUF struct buf pax = BUF_INIT(TAR_HEADER_MAX);
-	struct ustar h = {0};
+	struct ustar h = { 0 };
 	bool said;
 
 	assert(m->path_len && m->path_len <= PATH_MAX_LEN &&

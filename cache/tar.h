@@ -1,7 +1,8 @@
 /*
  * Headers of tar members: ustar, with a PAX header in front only where ustar
  * cannot say it (a path that does not fit, ids above 2097151, times that are
- * not whole seconds of 1970 … 2242), and GNU's for long names that are not ASCII.
+ * not whole seconds of 1970 … 2242), and GNU's for long names that are not
+ * ASCII.
  *
  * The same member gives the same bytes, and differs from its neighbours in as
  * few bytes as possible.

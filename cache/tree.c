@@ -12,8 +12,8 @@
  *     48   8  length of the catalog, at most 2^30
  *     56   8  length S of the catalog as stored
  *     64   P  path of the pool: empty, or "a/b/"
- *   64+P   S  the catalog: zstd frames one behind the other, each of 4 MiB plain
- *             bytes but the last, each with its content size
+ *   64+P   S  the catalog: zstd frames one behind the other, each of 4 MiB
+ *             plain bytes but the last, each with its content size
  * 64+P+S  32  SHA-256 of all bytes before
  *
  * Version and magic stay where they are in later versions, so that an old
@@ -177,7 +177,7 @@ static int decode_catalog(struct catalog **ret_cat, uint64_t raw,
 static int decode_head(struct tree_head *ret_head, struct span *s,
 		       uint64_t *ret_raw, uint64_t *ret_stored, struct err *e)
 {
-	struct tree_head head = {0};
+	struct tree_head head = { 0 };
 	const char *magic = span_take(s, MAGIC_LEN);
 	uint32_t version = span_u32(s);
 	uint8_t kind = span_u8(s), zero = span_u8(s);

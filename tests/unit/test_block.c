@@ -48,11 +48,11 @@ static void test_cut(void)
 		uint64_t size, count;
 		uint32_t last;
 	} cases[] = {
-		{1, 1, 1},
-		{BLOCK_MAX, 1, BLOCK_MAX},
-		{BLOCK_MAX + 1, 2, 1},
-		{3ull * BLOCK_MAX, 3, BLOCK_MAX},
-		{(5ull << 40) + 7, (5u << 20) + 1, 7},
+		{ 1, 1, 1 },
+		{ BLOCK_MAX, 1, BLOCK_MAX },
+		{ BLOCK_MAX + 1, 2, 1 },
+		{ 3ull * BLOCK_MAX, 3, BLOCK_MAX },
+		{ (5ull << 40) + 7, (5u << 20) + 1, 7 },
 	};
 
 	is_int(block_count(0), 0, "an empty file has no block");
@@ -67,15 +67,16 @@ static void test_cut(void)
 
 static void test_round_trip(void)
 {
-	static const size_t lens[] = {1, 100, 65536, BLOCK_MAX, FRAME_RAW_MAX};
+	static const size_t lens[] = { 1, 100, 65536, BLOCK_MAX,
+				       FRAME_RAW_MAX };
 
 	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
 		CLEANUP_FREE char *data = content(lens[i]);
 		CLEANUP_BUF struct buf a = BUF_INIT(FRAME_STORED_MAX + 8192);
 		CLEANUP_BUF struct buf b = BUF_INIT(FRAME_STORED_MAX + 8192);
 		CLEANUP_BUF struct buf raw = BUF_INIT(FRAME_RAW_MAX + 3);
-		struct frame_place at = {.raw = (uint32_t)lens[i],
-					 .codec = CODEC_ZSTD};
+		struct frame_place at = { .raw = (uint32_t)lens[i],
+					  .codec = CODEC_ZSTD };
 
 		is_int(frame_encode(&a, data, lens[i], 3), 0, "encode %zu",
 		       lens[i]);
@@ -124,7 +125,7 @@ static void test_refused(void)
 	CLEANUP_BUF struct buf two = BUF_INIT(100000);
 	CLEANUP_BUF struct buf raw = BUF_INIT(FRAME_RAW_MAX + 1);
 	CLEANUP_BUF struct buf low = BUF_INIT(9999);
-	struct frame_place good = {.raw = 10000, .codec = CODEC_ZSTD}, at;
+	struct frame_place good = { .raw = 10000, .codec = CODEC_ZSTD }, at;
 	struct err e;
 
 	(void)frame_encode(&f, data, 10000, 3);
@@ -173,12 +174,13 @@ static void test_damage(void)
 {
 	CLEANUP_FREE char *data = content(3000);
 	CLEANUP_BUF struct buf f = BUF_INIT(100000);
-	struct block b = {.off = 100, .len = 2900};
+	struct block b = { .off = 100, .len = 2900 };
 	size_t wrong = 0, caught = 0;
 
 	(void)frame_encode(&f, data, 3000, 3);
-	b.frame = (struct frame_place){
-		.raw = 3000, .stored = (uint32_t)f.len, .codec = CODEC_ZSTD};
+	b.frame = (struct frame_place){ .raw = 3000,
+					.stored = (uint32_t)f.len,
+					.codec = CODEC_ZSTD };
 	hash_of(&b.hash, data + 100, 2900);
 	for (size_t bit = 0; bit < 8 * f.len; bit++) {
 		CLEANUP_BUF struct buf raw = BUF_INIT(3000);
@@ -202,7 +204,7 @@ static void test_damage(void)
 static void test_verify(void)
 {
 	static const char raw[] = "0123456789";
-	struct block b = {.off = 2, .len = 3};
+	struct block b = { .off = 2, .len = 3 };
 
 	hash_of(&b.hash, "234", 3);
 	is_int(block_verify(&b, raw, 10, NULL), 0, "a good block");

@@ -22,21 +22,21 @@ struct item {
 };
 
 static const struct item tree[] = {
-	{"", S_IFDIR | 0755, 0, NULL, 10},
-	{"a", S_IFDIR | 0700, 0, NULL, 11},
-	{"a.b", S_IFREG | 0644, 5, NULL, 12},
-	{"a/b", S_IFDIR | 01777, 0, NULL, 13},
-	{"a/b/empty", S_IFREG | 0400, 0, NULL, 14},
-	{"a/b/link", S_IFLNK | 0777, 9, "../target", 15},
-	{"a/big", S_IFREG | 04755, 3 * (1 << 20) + 17, NULL, 16},
-	{"a/void", S_IFDIR | 0755, 0, NULL, 17},
-	{"a/\xff\xfe", S_IFREG | 0644, 1 << 20, NULL, UINT32_MAX},
-	{"z", S_IFREG | 0, 1, NULL, 0},
+	{ "", S_IFDIR | 0755, 0, NULL, 10 },
+	{ "a", S_IFDIR | 0700, 0, NULL, 11 },
+	{ "a.b", S_IFREG | 0644, 5, NULL, 12 },
+	{ "a/b", S_IFDIR | 01777, 0, NULL, 13 },
+	{ "a/b/empty", S_IFREG | 0400, 0, NULL, 14 },
+	{ "a/b/link", S_IFLNK | 0777, 9, "../target", 15 },
+	{ "a/big", S_IFREG | 04755, 3 * (1 << 20) + 17, NULL, 16 },
+	{ "a/void", S_IFDIR | 0755, 0, NULL, 17 },
+	{ "a/\xff\xfe", S_IFREG | 0644, 1 << 20, NULL, UINT32_MAX },
+	{ "z", S_IFREG | 0, 1, NULL, 0 },
 };
 
 static struct block block_for(const char *path, uint64_t size, uint64_t i)
 {
-	struct block b = {.len = block_len(size, i), .off = 512};
+	struct block b = { .len = block_len(size, i), .off = 512 };
 	char text[300];
 
 	(void)snprintf(text, sizeof(text), "%.200s %llu", path,
@@ -80,7 +80,7 @@ static struct catalog *finish(struct catalog_builder *b)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT(CATALOG_MAX);
 	struct catalog *cat = NULL;
-	struct err e = {0};
+	struct err e = { 0 };
 	size_t len;
 	char *data;
 
@@ -104,7 +104,7 @@ static struct catalog *build(const struct item *items, size_t count)
 	if (catalog_builder_open(&b))
 		return NULL;
 	for (size_t i = 0; i < count; i++) {
-		struct err e = {0};
+		struct err e = { 0 };
 
 		if (put(b, &items[i], &e))
 			ok(false, "put '%s': %s", items[i].path, e.text);
@@ -224,8 +224,8 @@ static void test_canonical(void)
 		CLEANUP(catalog_builder_freep)
 		struct catalog_builder *b = NULL;
 		struct item items[COUNT(tree)];
-		struct item detour = {"a/b/zz/y", S_IFREG | 0600, 1 << 21, NULL,
-				      3};
+		struct item detour = { "a/b/zz/y", S_IFREG | 0600, 1 << 21,
+				       NULL, 3 };
 
 		memcpy(items, tree, sizeof(tree));
 		for (size_t i = COUNT(tree) - 1; i; i--) {
@@ -272,13 +272,13 @@ static void test_copy(void)
 static void test_implied(void)
 {
 	static const struct item files[] = {
-		{"x/y/b", S_IFREG | 0600, 8, NULL, 50},
-		{"x/y/a", S_IFREG | 0600, 9, NULL, 40},
+		{ "x/y/b", S_IFREG | 0600, 8, NULL, 50 },
+		{ "x/y/a", S_IFREG | 0600, 9, NULL, 40 },
 	};
 	CLEANUP(catalog_unrefp) struct catalog *cat = build(files, 2);
 	CLEANUP(catalog_unrefp) struct catalog *empty = build(NULL, 0);
 	struct catalog_entry en;
-	static const char *const dirs[] = {"", "x", "x/y"};
+	static const char *const dirs[] = { "", "x", "x/y" };
 
 	is_int(catalog_count(cat), 5, "parents are added");
 	for (size_t i = 0; i < COUNT(dirs); i++) {
@@ -299,8 +299,8 @@ static void test_remove(void)
 	CLEANUP(catalog_builder_freep) struct catalog_builder *b = NULL;
 	CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
 	struct catalog_entry en;
-	struct item it = {"p/q/r", S_IFREG | 0600, 8, NULL, 50};
-	struct item at_b = {"a/b", S_IFREG | 0600, 8, NULL, 50};
+	struct item it = { "p/q/r", S_IFREG | 0600, 8, NULL, 50 };
+	struct item at_b = { "a/b", S_IFREG | 0600, 8, NULL, 50 };
 
 	(void)catalog_builder_open(&b);
 	for (size_t i = 0; i < COUNT(tree); i++)
@@ -348,53 +348,73 @@ static void test_refused(void)
 		size_t blocks;
 		uint32_t len; /* of the only block */
 	} cases[] = {
-		{"absolute", "/a", {.mode = S_IFREG}, NULL, 0, 0},
-		{"dot dot", "a/..", {.mode = S_IFREG}, NULL, 0, 0},
-		{"trailing slash", "a/", {.mode = S_IFDIR}, NULL, 0, 0},
-		{"root as file", "", {.mode = S_IFREG}, NULL, 0, 0},
-		{"fifo", "a", {.mode = S_IFIFO}, NULL, 0, 0},
-		{"no type", "a", {.mode = 0644}, NULL, 0, 0},
-		{"mode bits", "a", {.mode = S_IFREG | 01000000}, NULL, 0, 0},
-		{"early commit",
-		 "a",
-		 {.mode = S_IFREG, .commit_s = -1},
-		 NULL,
-		 0,
-		 0},
-		{"late commit",
-		 "a",
-		 {.mode = S_IFREG, .commit_s = 1ll << 32},
-		 NULL,
-		 0,
-		 0},
-		{"huge",
-		 "a",
-		 {.mode = S_IFREG, .size = 1ull << 48},
-		 NULL,
-		 0,
-		 0},
-		{"no target", "a", {.mode = S_IFLNK, .size = 3}, NULL, 0, 0},
-		{"empty target", "a", {.mode = S_IFLNK}, "", 0, 0},
-		{"NUL in target",
-		 "a",
-		 {.mode = S_IFLNK, .size = 3},
-		 "a\0b",
-		 0,
-		 0},
-		{"no block", "a", {.mode = S_IFREG, .size = 3}, NULL, 0, 0},
-		{"block too much", "a", {.mode = S_IFREG}, NULL, 1, 1},
-		{"short block", "a", {.mode = S_IFREG, .size = 3}, NULL, 1, 2},
-		{"directory with block", "a", {.mode = S_IFDIR}, NULL, 1, 1},
+		{ "absolute", "/a", { .mode = S_IFREG }, NULL, 0, 0 },
+		{ "dot dot", "a/..", { .mode = S_IFREG }, NULL, 0, 0 },
+		{ "trailing slash", "a/", { .mode = S_IFDIR }, NULL, 0, 0 },
+		{ "root as file", "", { .mode = S_IFREG }, NULL, 0, 0 },
+		{ "fifo", "a", { .mode = S_IFIFO }, NULL, 0, 0 },
+		{ "no type", "a", { .mode = 0644 }, NULL, 0, 0 },
+		{ "mode bits",
+		  "a",
+		  { .mode = S_IFREG | 01000000 },
+		  NULL,
+		  0,
+		  0 },
+		{ "early commit",
+		  "a",
+		  { .mode = S_IFREG, .commit_s = -1 },
+		  NULL,
+		  0,
+		  0 },
+		{ "late commit",
+		  "a",
+		  { .mode = S_IFREG, .commit_s = 1ll << 32 },
+		  NULL,
+		  0,
+		  0 },
+		{ "huge",
+		  "a",
+		  { .mode = S_IFREG, .size = 1ull << 48 },
+		  NULL,
+		  0,
+		  0 },
+		{ "no target",
+		  "a",
+		  { .mode = S_IFLNK, .size = 3 },
+		  NULL,
+		  0,
+		  0 },
+		{ "empty target", "a", { .mode = S_IFLNK }, "", 0, 0 },
+		{ "NUL in target",
+		  "a",
+		  { .mode = S_IFLNK, .size = 3 },
+		  "a\0b",
+		  0,
+		  0 },
+		{ "no block", "a", { .mode = S_IFREG, .size = 3 }, NULL, 0, 0 },
+		{ "block too much", "a", { .mode = S_IFREG }, NULL, 1, 1 },
+		{ "short block",
+		  "a",
+		  { .mode = S_IFREG, .size = 3 },
+		  NULL,
+		  1,
+		  2 },
+		{ "directory with block",
+		  "a",
+		  { .mode = S_IFDIR },
+		  NULL,
+		  1,
+		  1 },
 	};
 	CLEANUP(catalog_builder_freep) struct catalog_builder *b = NULL;
 	CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
-	struct catalog_attr attr = {.mode = S_IFREG | 0644, .size = 3};
+	struct catalog_attr attr = { .mode = S_IFREG | 0644, .size = 3 };
 	struct block good = block_for("x", 3, 0), bad;
 
 	(void)catalog_builder_open(&b);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct block block = block_for("x", cases[i].len, 0);
-		struct err e = {0};
+		struct err e = { 0 };
 
 		is_int(catalog_builder_put(b, cases[i].path,
 					   strlen(cases[i].path),
@@ -476,7 +496,7 @@ static void test_damage(void)
 	for (size_t i = 0; i < 8 * len; i++) {
 		char *copy = malloc(len);
 		struct catalog *bad = NULL;
-		struct err e = {0};
+		struct err e = { 0 };
 		int r;
 
 		memcpy(copy, bytes, len);
@@ -509,7 +529,7 @@ static void test_frame_run(void)
 	CLEANUP(catalog_builder_freep) struct catalog_builder *b = NULL;
 	CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
 	struct block block = block_for("x", 100, 0);
-	struct catalog_attr attr = {.mode = S_IFREG | 0644, .size = 100};
+	struct catalog_attr attr = { .mode = S_IFREG | 0644, .size = 100 };
 	uint32_t first = 99;
 
 	(void)catalog_builder_open(&b);
@@ -554,8 +574,9 @@ static void test_large(void)
 	CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
 	CLEANUP_BUF struct buf out = BUF_INIT(CATALOG_MAX);
 	struct block block = block_for("x", 5000, 0);
-	struct catalog_attr attr = {
-		.mode = S_IFREG | 0644, .size = 5000, .commit_s = 5};
+	struct catalog_attr attr = { .mode = S_IFREG | 0644,
+				     .size = 5000,
+				     .commit_s = 5 };
 	uint32_t wrong = 0, at = 1;
 	double t[5];
 	size_t len;

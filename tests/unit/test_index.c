@@ -10,7 +10,7 @@
 
 static struct block block_for(uint32_t i)
 {
-	struct block b = {.len = 100 + i % 7, .off = i % 50 * 200};
+	struct block b = { .len = 100 + i % 7, .off = i % 50 * 200 };
 
 	hash_of(&b.hash, &i, sizeof(i));
 	b.frame.blob.bytes[0] = (uint8_t)(1 + i / 2500);
@@ -117,7 +117,7 @@ static void rehash(struct buf *b)
 static int try_index(const struct buf *b, size_t len)
 {
 	struct index *ix = NULL;
-	struct err e = {0};
+	struct err e = { 0 };
 	struct block block;
 	int r = index_parse(&ix, b->data, len, &e);
 
@@ -132,8 +132,8 @@ static int try_index(const struct buf *b, size_t len)
 static int try_gclist(const struct buf *b, size_t len)
 {
 	struct gclist *l = NULL;
-	struct object_id id = {{0}};
-	struct err e = {0};
+	struct object_id id = { { 0 } };
+	struct err e = { 0 };
 	int r = gclist_parse(&l, b->data, len, &e);
 
 	if (r)
@@ -146,7 +146,7 @@ static int try_gclist(const struct buf *b, size_t len)
 static void test_damage(struct buf *b, int (*try)(const struct buf *, size_t),
 			const char *what)
 {
-	size_t flips[3] = {0}, cuts[3] = {0}, forged[3] = {0};
+	size_t flips[3] = { 0 }, cuts[3] = { 0 }, forged[3] = { 0 };
 
 	is_int(try(b, b->len), 0, "%s of %zu bytes is good", what, b->len);
 	for (size_t bit = 0; bit < 8 * b->len; bit++) {
@@ -173,9 +173,13 @@ static void test_gclist(void)
 	CLEANUP_BUF struct buf a = BUF_INIT(INDEX_OBJECT_MAX);
 	CLEANUP_BUF struct buf b = BUF_INIT(INDEX_OBJECT_MAX);
 	CLEANUP(gclist_freep) struct gclist *l = NULL;
-	struct object_id ids[] = {{{3}}, {{1}}, {{2, [15] = 1}}, {{3}}};
-	struct object_id swapped[] = {{{1}}, {{3}}, {{2, [15] = 1}}};
-	struct object_id none = {{2}};
+	struct object_id ids[] = {
+		{ { 3 } }, { { 1 } }, { { 2, [15] = 1 } }, { { 3 } }
+	};
+	struct object_id swapped[] = { { { 1 } },
+				       { { 3 } },
+				       { { 2, [15] = 1 } } };
+	struct object_id none = { { 2 } };
 
 	is_int(gclist_encode(&a, ids, 4, -77, NULL), 0, "encode");
 	(void)gclist_encode(&b, swapped, 3, -77, NULL);

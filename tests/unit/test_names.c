@@ -5,7 +5,7 @@
 static void test_build(void)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT(1000);
-	struct object_id id = {{0x0a, [11] = 0xff, [15] = 7}};
+	struct object_id id = { { 0x0a, [11] = 0xff, [15] = 7 } };
 
 	(void)name_tree(&b, "a/b/", 1);
 	is_str(b.data, "a/b/.assetfs-tree-fffffffffffffffe", "tree");
@@ -32,17 +32,17 @@ static void test_parse_tree(void)
 		bool good;
 		uint64_t seq;
 	} cases[] = {
-		{".assetfs-tree-fffffffffffffffe", true, 1},
-		{".assetfs-tree-0000000000000000", true, UINT64_MAX},
-		{".assetfs-tree-ffffffffffffff00", true, 255},
-		{".assetfs-tree-ffffffffffffffff", false, 0},
-		{".assetfs-tree-FFFFFFFFFFFFFFFE", false, 0},
-		{".assetfs-tree-fffffffffffffff", false, 0},
-		{".assetfs-tree-fffffffffffffffe0", false, 0},
-		{".assetfs-tree-fffffffffffffffg", false, 0},
-		{"xassetfs-tree-fffffffffffffffe", false, 0},
-		{".assetfs-tree-", false, 0},
-		{"", false, 0},
+		{ ".assetfs-tree-fffffffffffffffe", true, 1 },
+		{ ".assetfs-tree-0000000000000000", true, UINT64_MAX },
+		{ ".assetfs-tree-ffffffffffffff00", true, 255 },
+		{ ".assetfs-tree-ffffffffffffffff", false, 0 },
+		{ ".assetfs-tree-FFFFFFFFFFFFFFFE", false, 0 },
+		{ ".assetfs-tree-fffffffffffffff", false, 0 },
+		{ ".assetfs-tree-fffffffffffffffe0", false, 0 },
+		{ ".assetfs-tree-fffffffffffffffg", false, 0 },
+		{ "xassetfs-tree-fffffffffffffffe", false, 0 },
+		{ ".assetfs-tree-", false, 0 },
+		{ "", false, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -71,16 +71,16 @@ static void test_reserved(void)
 		const char *dir, *pool, *name;
 		bool reserved;
 	} cases[] = {
-		{"", "", ".assetfs", true},
-		{"a/", "", ".assetfs", false},
-		{"a/", "a/", ".assetfs", true},
-		{"", "a/", ".assetfs", false},
-		{"", "", ".assetfsx", false},
-		{"", "", ".assetf", false},
-		{"", "", ".assetfs-tree-1", true},
-		{"q/", "", ".assetfs-tree-", true},
-		{"q/", "", ".assetfs-tree", false},
-		{"", "", "scene.usd", false},
+		{ "", "", ".assetfs", true },
+		{ "a/", "", ".assetfs", false },
+		{ "a/", "a/", ".assetfs", true },
+		{ "", "a/", ".assetfs", false },
+		{ "", "", ".assetfsx", false },
+		{ "", "", ".assetf", false },
+		{ "", "", ".assetfs-tree-1", true },
+		{ "q/", "", ".assetfs-tree-", true },
+		{ "q/", "", ".assetfs-tree", false },
+		{ "", "", "scene.usd", false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -97,14 +97,14 @@ static void test_safe(void)
 		size_t len;
 		bool name, path_ok;
 	} cases[] = {
-		{"a", 1, true, true},	   {"...", 3, true, true},
-		{".a", 2, true, true},	   {"\xff\x01", 2, true, true},
-		{"", 0, false, false},	   {".", 1, false, false},
-		{"..", 2, false, false},   {"a/b", 3, false, true},
-		{"/a", 2, false, false},   {"a/", 2, false, false},
-		{"a//b", 4, false, false}, {"a/../b", 6, false, false},
-		{"a/.", 3, false, false},  {"./a", 3, false, false},
-		{"a\0b", 3, false, false}, {"a/b\0", 4, false, false},
+		{ "a", 1, true, true },	     { "...", 3, true, true },
+		{ ".a", 2, true, true },     { "\xff\x01", 2, true, true },
+		{ "", 0, false, false },     { ".", 1, false, false },
+		{ "..", 2, false, false },   { "a/b", 3, false, true },
+		{ "/a", 2, false, false },   { "a/", 2, false, false },
+		{ "a//b", 4, false, false }, { "a/../b", 6, false, false },
+		{ "a/.", 3, false, false },  { "./a", 3, false, false },
+		{ "a\0b", 3, false, false }, { "a/b\0", 4, false, false },
 	};
 	static char big[PATH_MAX_LEN + 2];
 

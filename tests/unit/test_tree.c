@@ -9,7 +9,7 @@
 
 static int fill(struct catalog_builder *b, uint32_t count)
 {
-	struct catalog_attr attr = {.mode = S_IFREG | 0644, .commit_s = 3};
+	struct catalog_attr attr = { .mode = S_IFREG | 0644, .commit_s = 3 };
 	char name[64];
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -37,7 +37,7 @@ static void catalog_of(struct buf *out, uint32_t count)
 
 static const struct tree_head head = {
 	.seq = 42,
-	.commit = {{1, 2, 3, [15] = 9}},
+	.commit = { { 1, 2, 3, [15] = 9 } },
 	.commit_s = 1700000000,
 	.pool = "shows/x/",
 };
@@ -45,14 +45,14 @@ static const struct tree_head head = {
 static void test_round_trip(void)
 {
 	/* The last takes more than one zstd frame. */
-	static const uint32_t counts[] = {0, 1, 1000, 150000};
+	static const uint32_t counts[] = { 0, 1, 1000, 150000 };
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		CLEANUP_BUF struct buf raw = BUF_INIT(CATALOG_MAX);
 		CLEANUP_BUF struct buf a = BUF_INIT(TREE_OBJECT_MAX);
 		CLEANUP_BUF struct buf b = BUF_INIT(TREE_OBJECT_MAX);
 		CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
-		struct tree_head got = {0};
+		struct tree_head got = { 0 };
 		const void *bytes;
 		size_t len = 0;
 
@@ -86,9 +86,9 @@ static void test_pools(void)
 		const char *pool;
 		int r;
 	} cases[] = {
-		{"", 0},	  {"a/", 0},	    {"a/b/", 0},
-		{"a", -EINVAL},	  {"/", -EINVAL},   {"/a/", -EINVAL},
-		{"a//", -EINVAL}, {"../", -EINVAL}, {"a/./b/", -EINVAL},
+		{ "", 0 },	    { "a/", 0 },	{ "a/b/", 0 },
+		{ "a", -EINVAL },   { "/", -EINVAL },	{ "/a/", -EINVAL },
+		{ "a//", -EINVAL }, { "../", -EINVAL }, { "a/./b/", -EINVAL },
 	};
 	CLEANUP_BUF struct buf raw = BUF_INIT(CATALOG_MAX);
 
@@ -127,7 +127,7 @@ static void test_damage(void)
 	is_int(tree_decode(&got, &cat, "", 0, NULL), -ENODATA,
 	       "a removed tree");
 	for (size_t bit = 0; bit < 8 * out.len; bit++) {
-		struct err e = {0};
+		struct err e = { 0 };
 
 		out.data[bit / 8] ^= (char)(1 << bit % 8);
 		refused += tree_decode(&got, &cat, out.data, out.len, &e) ==
@@ -168,13 +168,13 @@ static void test_forged(void)
 		uint8_t value;
 		const char *what, *text;
 	} cases[] = {
-		{8, 2, "a later version", "later version of assetfs"},
-		{12, 2, "a later kind", "later version of assetfs"},
-		{51, 0x7f, "a catalog of 2 GiB", "makes no sense"},
-		{50, 0x7f, "a catalog longer than told", "frames"},
-		{58, 1, "stored longer than told", "length"},
-		{15, 0x7f, "a pool without end", "cut short"},
-		{16, 0, "sequence 0", "makes no sense"},
+		{ 8, 2, "a later version", "later version of assetfs" },
+		{ 12, 2, "a later kind", "later version of assetfs" },
+		{ 51, 0x7f, "a catalog of 2 GiB", "makes no sense" },
+		{ 50, 0x7f, "a catalog longer than told", "frames" },
+		{ 58, 1, "stored longer than told", "length" },
+		{ 15, 0x7f, "a pool without end", "cut short" },
+		{ 16, 0, "sequence 0", "makes no sense" },
 	};
 	CLEANUP_BUF struct buf raw = BUF_INIT(CATALOG_MAX);
 
@@ -183,7 +183,7 @@ static void test_forged(void)
 		CLEANUP_BUF struct buf out = BUF_INIT(TREE_OBJECT_MAX);
 		CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
 		struct tree_head got;
-		struct err e = {0};
+		struct err e = { 0 };
 
 		(void)tree_encode(&out, &head, raw.data, raw.len, NULL);
 		out.data[cases[i].at] = (char)cases[i].value;
