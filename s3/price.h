@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "s3/base/err.h"
 #include "s3/store.h"
 
 struct price_table {
@@ -13,5 +14,14 @@ struct price_table {
 
 /* S3 Standard in us-east-1, transfer to the Internet. */
 extern const struct price_table price_default;
+
+/*
+ * Reads a table of one's own: lines of a word and dollars, '#' begins a comment.
+ * Words are those of store_op_name, for 1000 requests, and "in" and "out", for
+ * 10^9 bytes received and sent. What is not named keeps the default.
+ * ret_table: written on success only. Errors: -EINVAL, naming the line.
+ */
+int price_parse(struct price_table *ret_table, const char *text, size_t len,
+		struct err *e);
 
 double price_of(const struct price_table *t, const struct store_counts *c);

@@ -9,10 +9,13 @@
 #include <stdlib.h>
 
 #include "s3/base/buf.h"
+#include "s3/base/io.h"
+#include "s3/base/log.h"
 #include "s3/price.h"
 #include "tools/human.h"
 
 #define TEXT_MAX 4096
+#define PRICES_MAX (64u << 10) /* bytes of a table */
 
 static const char *plural(uint64_t n)
 {
@@ -35,6 +38,33 @@ static void add_size(struct buf *out, const char *before, uint64_t bytes,
 
 	human_size(size, bytes);
 	(void)buf_addf(out, "%s%s%s", before, size, after);
+}
+
+/* The user's table ($ASSETFS_PRICES), where there is a good one. */
+static void load_prices(struct price_table *t)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT(PRICES_MAX);
+	const char *path = getenv("ASSETFS_PRICES");
+	struct err e = { 0 };
+
+	*t = price_default;
+	if (!path || !*path || io_read_file(path, &text, &e)) {
+		if (e.code)
+			log_warn("prices: %s", e.text);
+		return;
+	}
+	if (price_parse(t, text.data, text.len, &e))
+		log_warn("prices: '%s': %s", path, e.text);
+}
+
+static double price(const struct summary *s)
+{
+	struct price_table t;
+
+	if (s->unbilled)
+		return 0;
+	load_prices(&t);
+	return price_of(&t, &s->counts);
 }
 
 /* "13 requests (8 PUT, 3 LIST, 2 GET)", the most frequent first. */
@@ -103,10 +133,10 @@ char *summary_text(const struct summary *s)
 	add_requests(&out, &s->counts);
 	add_moved(&out, s);
 	if (!s->unbilled) {
-		char price[HUMAN_MAX];
+		char text[HUMAN_MAX];
 
-		human_price(price, price_of(&price_default, &s->counts));
-		(void)buf_addf(&out, "; about %s", price);
+		human_price(text, price(s));
+		(void)buf_addf(&out, "; about %s", text);
 	}
 	return buf_take(&out);
 }
@@ -151,10 +181,7 @@ char *summary_json(const struct summary *s)
 	r |= json_object_set_new(o, "bytes_in", number(s->counts.bytes_in));
 	r |= json_object_set_new(o, "bytes_out", number(s->counts.bytes_out));
 	r |= json_object_set_new(o, "seconds", json_real(s->seconds));
-	r |= json_object_set_new(
-		o, "price_usd",
-		json_real(s->unbilled ? 0
-				      : price_of(&price_default, &s->counts)));
+	r |= json_object_set_new(o, "price_usd", json_real(price(s)));
 	if (!r)
 		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER |
 					     JSON_REAL_PRECISION(9));

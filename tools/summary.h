@@ -2,7 +2,10 @@
  * What a run did and cost: one line for people, or JSON.
  *
  * "pushed 242 files, 12.0 MB in 1.2 s; 13 requests (8 PUT, 3 LIST, 2 GET);
- *  7.6 MB sent, 4.4 MB not moved (pool); about $0.00005"
+ *  7.6 MB sent; 4.4 MB not moved (pool); about $0.00005"
+ *
+ * Prices are those of the table in the file $ASSETFS_PRICES (price.h), else the
+ * default.
  */
 #pragma once
 

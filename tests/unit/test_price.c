@@ -9,6 +9,47 @@ static bool near(double a, double b)
 	return d < 1e-12 && d > -1e-12;
 }
 
+static void parsing(void)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} cases[] = {
+		{ "", true },
+		{ "\n\n# nothing\n  \t\n", true },
+		{ "GET 1", true },
+		{ "get 1 # lower case\r\nput\t.5\n", true },
+		{ "in 0\nout 0", true },
+		{ "GOT 1", false },
+		{ "GET", false },
+		{ "GET one", false },
+		{ "GET 1 2", false },
+		{ "GET -1", false },
+		{ "GET nan", false },
+		{ "GET inf", false },
+		{ "GET 1e9", false },
+		{ "GET 1x", false },
+	};
+	struct price_table t;
+	struct err e = { 0 };
+	static const char own[] = "# ours\nGET 2\nin 0.5\n";
+	const struct store_counts some = {
+		.requests = { [STORE_GET] = 1000, [STORE_PUT] = 1000 },
+		.bytes_in = 1000000000,
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ok(!price_parse(&t, cases[i].text, strlen(cases[i].text),
+				NULL) == cases[i].good,
+		   "table %zu", i);
+	ok(!price_parse(&t, own, strlen(own), NULL), "a table");
+	ok(near(price_of(&t, &some), 2.505), "names some, keeps others");
+	(void)price_parse(&t, "GET 1\n\nPUT\n", 11, &e);
+	ok(strstr(e.text, "line 3"), "the line is named: %s", e.text);
+	ok(near(price_of(&t, &some), 2.505), "a bad table changes nothing");
+	ok(price_parse(&t, "GET\0001", 5, NULL), "NUL");
+}
+
 int main(void)
 {
 	static const struct {
@@ -52,5 +93,6 @@ int main(void)
 			cases[i].usd),
 		   "%s", cases[i].what);
 	ok(near(price_of(&own, &some), 1.5), "another table");
+	parsing();
 	return tap_done();
 }
