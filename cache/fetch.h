@@ -5,9 +5,10 @@
  * At most one fetch of a frame or piece is under way per process. A frame
  * brings all its blocks. Frames of one blob that are wanted together are
  * fetched by one range GET (gaps under 1 MiB are read over, at most 8 MiB a GET);
- * a third miss in one pack fetches the rest of it. A block that fails
- * verification is fetched once more, past any cache; a second failure is -EIO
- * with blob and hash in the text.
+ * a third miss in one pack fetches the rest of it, as far as the catalog knows
+ * it. A block that fails verification is fetched once more by a GET of its
+ * frame alone; a second failure is -EIO with blob and hash in the text. Failed
+ * prefetches are forgotten.
  *
  * Completion: `done` exactly once, on any thread (also on the caller's, before
  * the call returns, for a hit), with no lock held. err.code 0 and `ref` set, or
@@ -41,6 +42,7 @@ int fetch_open(struct fetch **ret_fetch, const struct fetch_options *o,
 void fetch_free(struct fetch *f);
 DEFINE_CLEANUP(struct fetch *, fetch_free)
 
+/* Kept valid by the submitter until `done`, which may free it. */
 struct fetch_req {
 	void (*done)(struct fetch_req *req); /* set by the submitter */
 	void *arg;
@@ -50,7 +52,8 @@ struct fetch_req {
 	struct err err;
 	/* private: */
 	struct list link;
-	struct hash id;
+	struct hash id; /* of the record */
+	uint32_t off, len; /* of what is wanted in the plain bytes fetched */
 };
 
 /*
