@@ -4,6 +4,7 @@
 #   tests/setup.sh --run-only   to run the programs
 #   tests/setup.sh --build      to build them (the default)
 #   tests/setup.sh --tests      to build and to run every test
+#   tests/setup.sh --bench      the same, and what is measured against
 #
 # Asks no questions. When nothing is missing it touches neither network nor
 # apt, and needs no root.
@@ -16,13 +17,15 @@ BUILD="gcc libc6-dev make pkg-config libfuse3-dev liblmdb-dev
 TESTS="clang mandoc bsdextrautils shellcheck git curl python3 awscli attr
 	ceph-mon ceph-osd ceph-common radosgw libarchive-tools tar zstd procps
 	iproute2 util-linux mount"
+BENCH="rclone s3fs"
 
 case ${1:---build} in
 --run-only) wanted=$RUN ;;
 --build) wanted="$RUN $BUILD" ;;
 --tests) wanted="$RUN $BUILD $TESTS" ;;
+--bench) wanted="$RUN $BUILD $TESTS $BENCH" ;;
 *)
-	echo "usage: setup.sh [--run-only | --build | --tests]" >&2
+	echo "usage: setup.sh [--run-only | --build | --tests | --bench]" >&2
 	exit 2
 	;;
 esac
