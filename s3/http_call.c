@@ -1,0 +1,462 @@
+/*
+ * A call is a request under way. It goes round
+ *
+ *   next -> (pool: hash a long body) -> transfer -> settle -> finish
+ *     ^                                               |
+ *     '---- wait, or fetch other keys (pool) ---------'
+ *
+ * and is in one place at a time: the pool, the transfer thread's queue, or a
+ * function of this file. Cancelling sets a flag that the next transfer obeys,
+ * so a call always ends by way of `finish`, once.
+ *
+ * Lists are parsed on the pool; all else that a reply needs is cheap enough for
+ * the transfer thread.
+ *
+ * Two operations take several requests: DELETE_MANY deletes keys that XML
+ * cannot hold one by one, and UPLOAD_FINISH whose answer was lost looks at the
+ * object before it says how it ended.
+ */
+#include "s3/http_call.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3/base/clock.h"
+#include "s3/base/log.h"
+#include "s3/body.h"
+#include "s3/reply.h"
+
+#define HASH_INLINE_MAX (64 << 10)
+
+void call_free(struct call *c)
+{
+	if (!c)
+		return;
+	xfer_req_done(&c->xfer);
+	request_done(&c->request);
+	creds_keys_put(c->keys);
+	free(c);
+}
+
+/* ---- ends -------------------------------------------------------------- */
+
+void http_store_complete(struct http_store *s, struct store_req *req)
+{
+	req->done(req);
+	LOCK_SCOPE(&s->lock);
+	if (!--s->pending)
+		pthread_cond_broadcast(&s->all_done);
+}
+
+static void finish(struct call *c, const struct err *e)
+{
+	struct http_store *s = c->s;
+	struct store_req *req = c->req;
+
+	err_clear(&req->err);
+	if (e && e->code) {
+		(void)err_copy(&req->err, e);
+		if (req->out)
+			buf_cut(req->out, c->out_start);
+		store_req_done(req);
+	}
+	lock_take(&s->lock);
+	list_remove(&c->link);
+	req->impl = NULL;
+	lock_drop(&s->lock);
+	call_free(c);
+	http_store_complete(s, req);
+}
+
+/* Writes operation and key as messages show them: long keys by their end,
+ * which tells more. */
+#define KEY_SHOWN 120
+
+static void subject(char *out, size_t size, const struct request *r)
+{
+	size_t len = strlen(r->key), skip = 0;
+
+	if (len > KEY_SHOWN)
+		skip = len - KEY_SHOWN;
+	while (skip && skip < len &&
+	       ((unsigned char)r->key[skip] & 0xc0) == 0x80)
+		skip++;
+	if (r->op == STORE_DELETE_MANY)
+		(void)snprintf(out, size, "%s", store_op_name(r->op));
+	else
+		(void)snprintf(out, size, "%s '%s%s'", store_op_name(r->op),
+			       skip ? "…" : "", r->key + skip);
+}
+
+static void fail(struct call *c, int code, const char *text)
+{
+	struct err e = { 0 };
+	char what[256];
+
+	subject(what, sizeof(what), &c->request);
+	(void)err_set(&e, code, "%s: %s", what, text);
+	finish(c, &e);
+}
+
+/* ---- attempts ---------------------------------------------------------- */
+
+static void transfer(struct call *c)
+{
+	c->xfer.start_ms = 0;
+	xfer_submit(c->s->xfer, &c->xfer);
+}
+
+static void run_hash(struct pool_job *job)
+{
+	struct call *c = container_of(job, struct call, job);
+
+	request_hash(&c->request);
+	transfer(c);
+}
+
+void call_send(struct call *c)
+{
+	if (c->request.body_len <= HASH_INLINE_MAX) {
+		request_hash(&c->request);
+		transfer(c);
+		return;
+	}
+	c->job.run = run_hash;
+	pool_submit(c->s->pool, &c->job);
+}
+
+bool call_next(struct call *c, struct err *e)
+{
+	const struct store_req *req = c->req;
+	bool begun = c->request.req != NULL;
+	enum store_op op = req->op;
+	const char *key = req->key;
+
+	if (op == STORE_DELETE_MANY) {
+		bool all_fit = true, none_fit = true;
+
+		for (size_t i = 0; i < req->key_count && !begun; i++)
+			if (body_key_fits(req->keys[i]))
+				none_fit = false;
+			else
+				all_fit = false;
+		if (!begun && all_fit)
+			c->next_key = req->key_count;
+		if (begun || none_fit) {
+			while (c->next_key < req->key_count &&
+			       body_key_fits(req->keys[c->next_key]))
+				c->next_key++;
+			if (c->next_key == req->key_count)
+				return false;
+			op = STORE_DELETE;
+			key = req->keys[c->next_key++];
+		}
+	} else if (begun) {
+		return false;
+	}
+	if (!request_make(&c->request, req, op, key))
+		return true;
+	(void)err_set(e, -ENOMEM, "%s: out of memory", store_op_name(req->op));
+	return false;
+}
+
+/* The signing key is derived once for a day, region and secret. */
+static void refresh_sign_key(struct http_store *s, struct call *c,
+			     const char *stamp)
+{
+	if (s->sign_keys == c->keys && !strcmp(s->sign_region, c->region) &&
+	    !strncmp(s->sign_date, stamp, SIGN_DATE_LEN - 1))
+		return;
+	creds_keys_put(s->sign_keys);
+	s->sign_keys = creds_keys_ref(c->keys);
+	memcpy(s->sign_region, c->region, sizeof(s->sign_region));
+	memcpy(s->sign_date, stamp, SIGN_DATE_LEN - 1);
+	s->sign_date[SIGN_DATE_LEN - 1] = '\0';
+	sign_key(&s->sign_hash, c->keys->secret, s->sign_date, s->sign_region,
+		 "s3");
+}
+
+static int prepare(struct xfer_req *x)
+{
+	struct call *c = container_of(x, struct call, xfer);
+	struct http_store *s = c->s;
+	char stamp[SIGN_STAMP_LEN];
+	struct request_signer signer = { .stamp = stamp };
+	int64_t offset_s;
+
+	lock_take(&s->lock);
+	memcpy(c->region, s->region, sizeof(c->region));
+	offset_s = s->clock_offset_s;
+	lock_drop(&s->lock);
+	sign_stamp(stamp, clock_wall_s() + offset_s);
+	signer.region = c->region;
+	creds_keys_put(c->keys);
+	c->keys = s->creds ? creds_get(s->creds) : NULL;
+	if (c->keys) {
+		refresh_sign_key(s, c, stamp);
+		signer.keys = c->keys;
+		signer.key = &s->sign_hash;
+	}
+	if (c->req->out)
+		buf_cut(c->req->out, c->out_start);
+	atomic_fetch_add(&s->base.requests[c->request.op], 1);
+	LOCK_SCOPE(&s->lock);
+	return request_fill(&c->request, &s->site, s->bucket, &signer, x);
+}
+
+/* ---- cures ------------------------------------------------------------- */
+
+/* Fault of region: signs for `region` from now on. -EIO if that is what was
+ * tried already. */
+static int change_region(struct http_store *s, const char *region,
+			 const char *tried)
+{
+	struct url_site site = { 0 }, old;
+	int r = 0;
+
+	if (!strcmp(region, tried))
+		return -EIO;
+	if (!s->endpoint)
+		r = url_site_init(&site, NULL, region, s->bucket, s->path_style,
+				  NULL);
+	if (r)
+		return r;
+	lock_take(&s->lock);
+	(void)snprintf(s->region, sizeof(s->region), "%s", region);
+	old = s->site;
+	if (!s->endpoint)
+		s->site = site;
+	else
+		memset(&old, 0, sizeof(old));
+	lock_drop(&s->lock);
+	url_site_done(&old);
+	return 0;
+}
+
+static void change_clock(struct http_store *s, int64_t date_s)
+{
+	LOCK_SCOPE(&s->lock);
+	s->clock_offset_s = date_s - clock_wall_s();
+}
+
+/* The keys were refused: asks for others, and gives up where there are none. */
+static void run_refresh(struct pool_job *job)
+{
+	struct call *c = container_of(job, struct call, job);
+	struct err e = { 0 };
+	int r;
+
+	r = creds_refresh(c->s->creds, c->keys, &e);
+	if (r > 0) {
+		transfer(c);
+		return;
+	}
+	if (r < 0)
+		(void)err_copy(&c->last, &e);
+	finish(c, &c->last);
+}
+
+/* Says once that the server is away, and once that it is back. */
+static void note_reach(struct http_store *s, bool away, const char *why)
+{
+	bool change;
+
+	lock_take(&s->lock);
+	change = s->away != away && !s->closing;
+	s->away = away;
+	lock_drop(&s->lock);
+	if (change && away)
+		log_warn("%s cannot be reached: %s; retrying", s->base.name,
+			 why);
+	else if (change)
+		log_info("%s is reached again", s->base.name);
+}
+
+/* ---- settling ---------------------------------------------------------- */
+
+static void note_answer(struct http_store *s, const struct call *c,
+			const struct reply *a)
+{
+	const struct xfer_req *x = &c->xfer;
+
+	if (x->result != XFER_OK)
+		return;
+	if (a->date_s)
+		store_note_date(&s->base, a->date_s);
+	if (c->request.op == STORE_GET)
+		atomic_fetch_add(&s->base.bytes_in, x->received);
+	atomic_fetch_add(&s->base.bytes_out, x->body_len);
+	note_reach(s, false, NULL);
+}
+
+/* Prefixes operation and key; after -ETIMEDOUT, what went wrong before it. */
+static void word_error(struct call *c, const struct reply *a)
+{
+	struct err before = c->last;
+	char what[256];
+
+	c->last = a->err;
+	subject(what, sizeof(what), &c->request);
+	if (a->fault.code != -ENXIO)
+		(void)err_wrap(&c->last, a->fault.code, "%s", what);
+	c->last.code = a->fault.code;
+	if (c->xfer.result == XFER_DEADLINE && before.code)
+		(void)err_set(&c->last, -ETIMEDOUT,
+			      "no success in time; last failure: %s",
+			      before.text);
+}
+
+/* The answer to UPLOAD_FINISH was lost, and now the upload is gone: whatever
+ * stands there now tells. */
+static void look(struct call *c)
+{
+	if (request_make(&c->request, c->req, STORE_HEAD, c->req->key)) {
+		fail(c, -ENOMEM, "out of memory");
+		return;
+	}
+	call_send(c);
+}
+
+/* Judges what the look found. */
+static void settle_look(struct call *c, const struct reply *a)
+{
+	const struct store_req *req = c->req;
+
+	if (a->fault.code == -ENOENT)
+		fail(c, -ENOENT, "the upload is gone, and there is no object");
+	else if (reply_is_etag_of(req->object.etag, req->parts,
+				  req->part_count))
+		finish(c, NULL);
+	else
+		fail(c, -EIO,
+		     "the upload is gone, and whether the object there is made "
+		     "of it cannot be told");
+}
+
+static void repeat(struct call *c, const struct reply *a, uint64_t at_ms)
+{
+	struct http_store *s = c->s;
+
+	atomic_fetch_add(&s->base.retries, 1);
+	c->xfer.fresh = c->retry.fresh;
+	c->xfer.start_ms = at_ms;
+	log_debug("%s; repeated in %llu ms", c->last.text,
+		  (unsigned long long)(at_ms - clock_now_ms()));
+	if (c->xfer.result == XFER_UNREACHABLE)
+		note_reach(s, true, c->xfer.error);
+	if (a->fault.cure == FAULT_KEYS) {
+		c->job.run = run_refresh;
+		pool_submit(s->pool, &c->job);
+		return;
+	}
+	if (a->fault.cure == FAULT_CLOCK)
+		change_clock(s, a->date_s);
+	if (a->fault.cure == FAULT_REGION &&
+	    change_region(s, a->region, c->region)) {
+		finish(c, &c->last);
+		return;
+	}
+	xfer_submit(s->xfer, &c->xfer);
+}
+
+static void settle_fault(struct call *c, struct reply *a)
+{
+	uint64_t now_ms = clock_now_ms(), at_ms = 0;
+
+	word_error(c, a);
+	if (a->fault.cure == FAULT_SLOW)
+		throttle_slow(&c->s->throttle, now_ms);
+	if ((a->fault.cure == FAULT_KEYS && !c->s->creds) ||
+	    (a->fault.cure == FAULT_CLOCK && !a->date_s))
+		a->fault.cure = FAULT_FINAL;
+	if (c->maybe_done && a->unknown_upload &&
+	    c->req->op == STORE_UPLOAD_ABORT) {
+		finish(c, NULL);
+		return;
+	}
+	if (c->maybe_done && a->unknown_upload &&
+	    c->req->op == STORE_UPLOAD_FINISH) {
+		look(c);
+		return;
+	}
+	c->maybe_done |= a->fault.maybe_done;
+	switch (retry_next(&c->retry, &a->fault, now_ms, &at_ms)) {
+	case RETRY_AT:
+		repeat(c, a, at_ms);
+		return;
+	case RETRY_LATE:
+		(void)err_wrap(&c->last, -ETIMEDOUT, "no success in time");
+		break;
+	case RETRY_NO:
+		break;
+	}
+	finish(c, &c->last);
+}
+
+static void settle(struct call *c)
+{
+	struct http_store *s = c->s;
+	const struct reply_names names = {
+		.bucket = s->bucket,
+		.endpoint = s->endpoint ? s->endpoint : "AWS",
+		.access = c->keys ? c->keys->access : NULL,
+		.region = c->region,
+	};
+	struct err e = { 0 };
+	struct reply a;
+
+	reply_read(&a, &c->request, &c->xfer, &names, c->req);
+	note_answer(s, c, &a);
+	if (c->req->op == STORE_UPLOAD_FINISH && c->request.op == STORE_HEAD &&
+	    (!a.fault.code || a.fault.code == -ENOENT))
+		settle_look(c, &a);
+	else if (a.fault.code)
+		settle_fault(c, &a);
+	else if (call_next(c, &e))
+		call_send(c);
+	else
+		finish(c, &e);
+}
+
+static void run_settle(struct pool_job *job)
+{
+	settle(container_of(job, struct call, job));
+}
+
+static void on_exchange(struct xfer_req *x)
+{
+	struct call *c = container_of(x, struct call, xfer);
+
+	c->maybe_done |= x->resent;
+
+	if (c->request.op == STORE_LIST && x->received > HASH_INLINE_MAX / 4) {
+		c->job.run = run_settle;
+		pool_submit(c->s->pool, &c->job);
+		return;
+	}
+	settle(c);
+}
+
+struct call *call_new(struct http_store *s, struct store_req *req)
+{
+	struct call *c = calloc(1, sizeof(*c));
+	uint64_t now_ms = clock_now_ms();
+
+	if (!c)
+		return NULL;
+	c->s = s;
+	c->req = req;
+	list_init(&c->link);
+	xfer_req_init(&c->xfer);
+	request_init(&c->request);
+	retry_init(&c->retry, now_ms,
+		   req->timeout_ms ? req->timeout_ms : s->timeout_ms);
+	c->xfer.priority = req->priority;
+	c->xfer.deadline_ms = c->retry.deadline_ms;
+	c->xfer.prepare = prepare;
+	c->xfer.done = on_exchange;
+	c->out_start = req->out ? req->out->len : 0;
+	return c;
+}

@@ -1,0 +1,405 @@
+#include "s3/reply.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "s3/body.h"
+#include "s3/mime.h"
+#include "s3/stamp.h"
+
+/* The answer is not what HTTP and S3 promise. */
+__attribute__((format(printf, 3, 4))) static void
+broken(struct reply *a, enum fault_cure cure, const char *fmt, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	a->fault = (struct fault){ -EIO, cure, true };
+	(void)err_set(&a->err, -EIO, "%s", text);
+}
+
+static void no_memory(struct reply *a)
+{
+	a->fault = (struct fault){ -ENOMEM, FAULT_FINAL, true };
+	(void)err_set(&a->err, -ENOMEM, "out of memory");
+}
+
+/* ---- failures ---------------------------------------------------------- */
+
+/* A 412 or 409 means what the request asked for. */
+static void apply_condition(struct fault *f, const struct request *r,
+			    int status)
+{
+	bool absent = r->req->if_absent &&
+		      (r->op == STORE_PUT || r->op == STORE_UPLOAD_FINISH);
+
+	if (absent &&
+	    (f->code == -ESTALE || f->code == -EEXIST || status == 409))
+		*f = (struct fault){ -EEXIST, FAULT_FINAL, false };
+	else if (f->code == -EEXIST)
+		f->code = -EIO;
+}
+
+static void tell_fault(struct reply *a, const struct body_error *error,
+		       int status, const struct reply_names *names)
+{
+	const char *advice = fault_advice(error->code);
+	int code = a->fault.code;
+
+	if (code == -ENXIO)
+		(void)err_set(&a->err, code,
+			      "bucket '%s' does not exist at %s: create it or "
+			      "check the name",
+			      names->bucket, names->endpoint);
+	else if (!strcmp(error->code, "InvalidAccessKeyId") && names->access)
+		(void)err_set(&a->err, code,
+			      "%d %s: the access key '%.4s…' is not known at "
+			      "%s",
+			      status, error->code, names->access,
+			      names->endpoint);
+	else
+		(void)err_set(&a->err, code, "%d%s%s%s%s%s%s", status,
+			      error->code[0] ? " " : "", error->code,
+			      error->message[0] ? ": " : "", error->message,
+			      advice ? "; " : "", advice ? advice : "");
+}
+
+/* HEAD cannot say that our clock is wrong, but shows its own. */
+static bool clock_is_off(const struct reply *a, const struct xfer_req *x)
+{
+	const char *stamp = headers_get(&x->headers, "x-amz-date");
+	char iso[21];
+	int64_t ours;
+
+	if (!stamp || strlen(stamp) != 16 || !a->date_s)
+		return false;
+	(void)snprintf(iso, sizeof(iso), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ",
+		       stamp, stamp + 4, stamp + 6, stamp + 9, stamp + 11,
+		       stamp + 13);
+	if (stamp_parse_iso(&ours, iso, 20))
+		return false;
+	return llabs((long long)(a->date_s - ours)) > 300;
+}
+
+static void read_fault(struct reply *a, const struct request *r,
+		       const struct xfer_req *x, int status,
+		       const struct body_error *error, bool readable,
+		       const struct reply_names *names)
+{
+	a->fault = fault_of_reply(status, readable ? error->code : NULL);
+	a->unknown_upload = !strcmp(error->code, "NoSuchUpload");
+	if (error->region[0] && a->fault.cure == FAULT_REGION)
+		memcpy(a->region, error->region, sizeof(a->region));
+	/* HEAD of another region is a bare 400, 301 or 403. */
+	if (r->op == STORE_HEAD && a->region[0] && status != 404 &&
+	    status < 500 && strcmp(a->region, names->region) != 0)
+		a->fault.cure = FAULT_REGION;
+	if (a->fault.cure == FAULT_REGION && !a->region[0])
+		a->fault.cure = FAULT_FINAL;
+	if ((status == 403 || status == 400) && !error->code[0] &&
+	    clock_is_off(a, x))
+		a->fault.cure = FAULT_CLOCK;
+	apply_condition(&a->fault, r, status);
+	tell_fault(a, error, status, names);
+}
+
+static void read_failure(struct reply *a, const struct request *r,
+			 const struct xfer_req *x,
+			 const struct reply_names *names)
+{
+	struct body_error error = { .code = "" };
+	bool readable = !x->received ||
+			!body_read_error(&error, x->reply.data, x->reply.len);
+
+	read_fault(a, r, x, x->status, &error, readable, names);
+}
+
+/* ---- header fields ----------------------------------------------------- */
+
+static bool parse_number(uint64_t *ret, const char **p)
+{
+	const char *start = *p;
+	uint64_t v = 0;
+
+	for (; **p >= '0' && **p <= '9'; (*p)++) {
+		if (*p - start == 19)
+			return false;
+		v = v * 10 + (uint64_t)(**p - '0');
+	}
+	*ret = v;
+	return *p != start;
+}
+
+static bool get_length(uint64_t *ret, const struct xfer_req *x)
+{
+	const char *text = headers_get(&x->answer, "content-length");
+
+	return text && parse_number(ret, &text) && !*text;
+}
+
+/* "bytes FIRST-LAST/SIZE" */
+static bool get_range(uint64_t *ret_first, uint64_t *ret_last,
+		      uint64_t *ret_size, const struct xfer_req *x)
+{
+	const char *p = headers_get(&x->answer, "content-range");
+
+	if (!p || strncasecmp(p, "bytes ", 6))
+		return false;
+	p += 6;
+	if (!parse_number(ret_first, &p) || *p++ != '-' ||
+	    !parse_number(ret_last, &p) || *p++ != '/' ||
+	    !parse_number(ret_size, &p))
+		return false;
+	return !*p && *ret_first <= *ret_last && *ret_last < *ret_size;
+}
+
+static bool get_etag(struct store_object *o, const struct xfer_req *x)
+{
+	const char *text = headers_get(&x->answer, "etag");
+
+	return text && body_copy_etag(o->etag, text);
+}
+
+static bool get_modified(struct store_object *o, const struct xfer_req *x)
+{
+	const char *text = headers_get(&x->answer, "last-modified");
+
+	return text && !stamp_parse_http(&o->modified_s, text, strlen(text));
+}
+
+static int get_meta(struct meta *m, const struct xfer_req *x)
+{
+	static const char prefix[] = "x-amz-meta-";
+	const size_t len = sizeof(prefix) - 1;
+
+	for (size_t i = 0; i < x->answer.count; i++) {
+		const struct header *h = &x->answer.fields[i];
+		CLEANUP_BUF struct buf value = BUF_INIT(64 << 10);
+		int r;
+
+		if (strncmp(h->name, prefix, len) || !h->name[len])
+			continue;
+		if (mime_decode(&value, h->value))
+			return -ENOMEM;
+		r = meta_set(m, h->name + len, value.data ? value.data : "");
+		/* What exceeds the limit of S3 is none of ours. */
+		if (r && r != -E2BIG)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- successes, one by one --------------------------------------------- */
+
+static void read_attributes(struct reply *a, const struct xfer_req *x,
+			    struct store_req *req)
+{
+	if (!get_etag(&req->object, x) || !get_modified(&req->object, x))
+		broken(a, FAULT_FINAL, "the reply lacks ETag or Last-Modified");
+	else if (get_meta(&req->meta_out, x))
+		no_memory(a);
+}
+
+static void read_get(struct reply *a, const struct xfer_req *x,
+		     struct store_req *req)
+{
+	uint64_t first = 0, last = 0, size = 0, end;
+
+	if (!req->length && x->status == 200) {
+		if (!get_length(&size, x) || size != x->received)
+			broken(a, FAULT_RETRY,
+			       "the reply lacks its length, or has another");
+	} else if (req->length && x->status == 206) {
+		end = req->offset + req->length;
+		if (!get_range(&first, &last, &size, x) ||
+		    first != req->offset ||
+		    last != (end < size ? end : size) - 1 ||
+		    last - first + 1 != x->received)
+			broken(a, FAULT_RETRY,
+			       "the reply is not the range that was asked for");
+	} else {
+		broken(a, FAULT_FINAL,
+		       "status %d where %d was due: the server "
+		       "%s ranges",
+		       x->status, req->length ? 206 : 200,
+		       req->length ? "does not honour" : "invents");
+	}
+	if (a->fault.code)
+		return;
+	req->object.size = size;
+	read_attributes(a, x, req);
+	if (!a->fault.code && req->if_match &&
+	    strcmp(req->if_match, req->object.etag)) {
+		a->fault = (struct fault){ -ESTALE, FAULT_FINAL, false };
+		(void)err_set(&a->err, -ESTALE,
+			      "the server sent another version than asked for");
+	}
+}
+
+static void read_head(struct reply *a, const struct xfer_req *x,
+		      struct store_req *req)
+{
+	if (!get_length(&req->object.size, x))
+		broken(a, FAULT_FINAL, "the reply lacks the length");
+	else
+		read_attributes(a, x, req);
+}
+
+static void read_put(struct reply *a, const struct xfer_req *x,
+		     struct store_req *req)
+{
+	if (!get_etag(&req->object, x)) {
+		broken(a, FAULT_FINAL, "the reply lacks the ETag");
+		return;
+	}
+	req->object.size = req->body_len;
+}
+
+/* Judges what a reader of body.h returned. error: of -EREMOTEIO. */
+static void read_result(struct reply *a, const struct request *r,
+			const struct xfer_req *x, int result,
+			const struct body_error *error,
+			const struct reply_names *names)
+{
+	if (result == -ENOMEM)
+		no_memory(a);
+	else if (result == -EREMOTEIO)
+		read_fault(a, r, x, 200, error, true, names);
+	else if (result)
+		/* A cut answer to Complete says nothing about its outcome; the
+		 * repetition will. */
+		broken(a,
+		       r->op == STORE_UPLOAD_FINISH ? FAULT_RETRY : FAULT_FINAL,
+		       "the reply is no well-formed answer to this");
+}
+
+static void read_deleted(struct reply *a, const struct request *r,
+			 const struct xfer_req *x,
+			 const struct reply_names *names)
+{
+	struct body_deleted deleted = { .failed = 0 };
+	struct body_error error = { .code = "" };
+	struct err e = { 0 };
+	int result = body_read_deleted(&deleted, &error, x->reply.data,
+				       x->reply.len);
+
+	if (result || !deleted.failed) {
+		read_result(a, r, x, result, &error, names);
+		return;
+	}
+	read_fault(a, r, x, 200, &deleted.first, true, names);
+	(void)err_copy(&e, &a->err);
+	(void)err_set(&a->err, a->fault.code, "%zu keys, '%s' first: %.200s",
+		      deleted.failed, deleted.key, e.text);
+}
+
+static void read_success(struct reply *a, const struct request *r,
+			 const struct xfer_req *x,
+			 const struct reply_names *names, struct store_req *req)
+{
+	const char *data = x->reply.data ? x->reply.data : "";
+	struct body_error error = { .code = "" };
+	int result;
+
+	switch (r->op) {
+	case STORE_GET:
+		read_get(a, x, req);
+		break;
+	case STORE_HEAD:
+		read_head(a, x, req);
+		break;
+	case STORE_PUT:
+	case STORE_UPLOAD_PART:
+		read_put(a, x, req);
+		break;
+	case STORE_LIST:
+		result = body_read_list(&req->list, r->key, data, x->reply.len);
+		read_result(a, r, x, result, &error, names);
+		break;
+	case STORE_COPY:
+	case STORE_UPLOAD_FINISH:
+		result = body_read_etag(&req->object, &error, data,
+					x->reply.len);
+		read_result(a, r, x, result, &error, names);
+		break;
+	case STORE_UPLOAD_START:
+		result = body_read_upload(&req->upload_id_out, data,
+					  x->reply.len);
+		read_result(a, r, x, result, &error, names);
+		break;
+	case STORE_DELETE_MANY:
+		read_deleted(a, r, x, names);
+		break;
+	default:
+		break;
+	}
+}
+
+static bool is_success(const struct request *r, int status)
+{
+	if (r->op == STORE_DELETE || r->op == STORE_UPLOAD_ABORT)
+		return status == 200 || status == 202 || status == 204;
+	return status == 200 || (status == 206 && r->op == STORE_GET);
+}
+
+void reply_read(struct reply *ret_reply, const struct request *r,
+		const struct xfer_req *x, const struct reply_names *names,
+		struct store_req *req)
+{
+	struct reply *a = ret_reply;
+	const char *date, *region, *version;
+
+	memset(a, 0, sizeof(*a));
+	if (x->result != XFER_OK) {
+		a->fault = fault_of_xfer(x->result);
+		(void)err_set(&a->err, a->fault.code, "%s", x->error);
+		return;
+	}
+	date = headers_get(&x->answer, "date");
+	if (date && stamp_parse_http(&a->date_s, date, strlen(date)))
+		a->date_s = 0;
+	region = headers_get(&x->answer, "x-amz-bucket-region");
+	if (region && strlen(region) < sizeof(a->region))
+		memcpy(a->region, region, strlen(region) + 1);
+	version = headers_get(&x->answer, "x-amz-version-id");
+
+	if (!is_success(r, x->status))
+		read_failure(a, r, x, names);
+	else
+		read_success(a, r, x, names, req);
+	if (a->fault.code == -ENOENT && r->op == STORE_DELETE)
+		a->fault = (struct fault){ .code = 0 };
+	if (a->fault.code)
+		return;
+	req->date_s = a->date_s;
+	req->versioned = version && strcmp(version, "null") != 0;
+}
+
+bool reply_is_etag_of(const char *etag, const struct store_part *parts,
+		      size_t count)
+{
+	unsigned char all[EVP_MAX_MD_SIZE], one[16];
+	unsigned int len = 0;
+	char text[2 * sizeof(one) + 16], hex[2 * sizeof(one) + 1];
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_md5(), NULL);
+
+	for (size_t i = 0; i < count && ok; i++)
+		ok = !hex_decode(one, sizeof(one), parts[i].etag,
+				 strlen(parts[i].etag)) &&
+		     EVP_DigestUpdate(ctx, one, sizeof(one));
+	ok = ok && EVP_DigestFinal_ex(ctx, all, &len) && len == sizeof(one);
+	EVP_MD_CTX_free(ctx);
+	if (!ok)
+		return false;
+	hex_encode(hex, all, sizeof(one));
+	(void)snprintf(text, sizeof(text), "%s-%zu", hex, count);
+	return !strcmp(text, etag);
+}

@@ -1,0 +1,47 @@
+/*
+ * What came back from an attempt: the answer, or why there is none.
+ *
+ * Nothing is believed that was not checked: status, range, length and ETag of
+ * a GET, the document of everything that answers with one.
+ *
+ * Threads: one at a time; pure computation, on a LIST in proportion to it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "s3/base/err.h"
+#include "s3/fault.h"
+#include "s3/request.h"
+#include "s3/store.h"
+#include "s3/xfer.h"
+
+/* Names for messages. Borrowed. */
+struct reply_names {
+	const char *bucket;
+	const char *endpoint;
+	const char *access; /* key id, or NULL */
+	const char *region; /* that it was signed for */
+};
+
+struct reply {
+	struct fault fault; /* code 0: success */
+	struct err err; /* the words to it, without operation and key */
+	char region[64]; /* the region that the server named, or "" */
+	int64_t date_s; /* its clock, or 0 */
+	bool unknown_upload; /* S3 said NoSuchUpload */
+};
+
+/*
+ * Judges the exchange `x`, made of `r`. On success the answer fields of `req`
+ * are filled in (freshly initialised before, except err); `out` is the
+ * caller's to take back on failure.
+ */
+void reply_read(struct reply *ret_reply, const struct request *r,
+		const struct xfer_req *x, const struct reply_names *names,
+		struct store_req *req);
+
+/* Whether `etag` is what S3 gives an object made of exactly these parts; false
+ * also where that cannot be told. */
+bool reply_is_etag_of(const char *etag, const struct store_part *parts,
+		      size_t count);

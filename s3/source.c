@@ -1,0 +1,411 @@
+#include "s3/source.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "s3/base/buf.h"
+#include "s3/base/cleanup.h"
+#include "s3/file_store.h"
+#include "s3/http_store.h"
+#include "s3/profile.h"
+
+#define VALUE_MAX 4096
+#define BUCKET_MAX 255
+
+void source_options_init(struct source_options *o)
+{
+	*o = (struct source_options){
+		.retry_timeout_s = 300,
+		.connect_timeout_s = 10,
+		.max_connections = 64,
+	};
+}
+
+void source_options_done(struct source_options *o)
+{
+	free(o->endpoint);
+	free(o->region);
+	free(o->profile);
+	free(o->passwd_file);
+	free(o->ca_bundle);
+	source_options_init(o);
+}
+
+/* ---- option words ------------------------------------------------------ */
+
+enum kind { TEXT, FLAG, NUMBER };
+
+static const struct option {
+	const char *word; /* with '_' */
+	enum kind kind;
+	size_t field;
+	uint32_t max; /* NUMBER: from 1 to this */
+} options[] = {
+#define FIELD(name) offsetof(struct source_options, name)
+	{ "endpoint", TEXT, FIELD(endpoint), 0 },
+	{ "endpoint_url", TEXT, FIELD(endpoint), 0 },
+	{ "url", TEXT, FIELD(endpoint), 0 },
+	{ "region", TEXT, FIELD(region), 0 },
+	{ "profile", TEXT, FIELD(profile), 0 },
+	{ "passwd_file", TEXT, FIELD(passwd_file), 0 },
+	{ "path_style", FLAG, FIELD(path_style), 0 },
+	{ "use_path_request_style", FLAG, FIELD(path_style), 0 },
+	{ "force_path_style", FLAG, FIELD(path_style), 0 },
+	{ "anonymous", FLAG, FIELD(anonymous), 0 },
+	{ "public_bucket", FLAG, FIELD(anonymous), 0 },
+	{ "no_sign_request", FLAG, FIELD(anonymous), 0 },
+	{ "ca_bundle", TEXT, FIELD(ca_bundle), 0 },
+	{ "no_check_certificate", FLAG, FIELD(no_check_certificate), 0 },
+	{ "retry_timeout", NUMBER, FIELD(retry_timeout_s), 86400 },
+	{ "connect_timeout", NUMBER, FIELD(connect_timeout_s), 3600 },
+	{ "max_connections", NUMBER, FIELD(max_connections), 1024 },
+#undef FIELD
+};
+
+static bool same_word(const char *word, const char *known)
+{
+	for (; *word && *known; word++, known++)
+		if ((*word == '-' ? '_' : *word) != *known)
+			return false;
+	return *word == *known;
+}
+
+/* "us-east-1", "ap-northeast-1", "us-gov-west-1" */
+static bool looks_like_region(const char *s)
+{
+	size_t len = strlen(s);
+	int dashes = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '-')
+			dashes++;
+		else if (!islower((unsigned char)s[i]) &&
+			 !(i == len - 1 && isdigit((unsigned char)s[i])))
+			return false;
+	}
+	return dashes >= 2 && isdigit((unsigned char)s[len - 1]) &&
+	       s[len - 2] == '-';
+}
+
+static int take_text(char **field, const char *word, const char *value,
+		     struct err *e)
+{
+	char *copy;
+
+	if (!value || !*value)
+		return err_set(e, -EINVAL, "option %s needs a value", word);
+	if (strlen(value) > VALUE_MAX)
+		return err_set(e, -EINVAL, "option %s: the value is too long",
+			       word);
+	copy = strdup(value);
+	if (!copy)
+		return err_set(e, -ENOMEM, "out of memory");
+	free(*field);
+	*field = copy;
+	return 1;
+}
+
+static int take_flag(bool *field, const char *word, const char *value,
+		     struct err *e)
+{
+	static const char *const yes[] = { "1", "true", "yes", "on" };
+	static const char *const no[] = { "0", "false", "no", "off" };
+
+	for (size_t i = 0; i < 4; i++) {
+		if (!value || !strcasecmp(value, yes[i])) {
+			*field = true;
+			return 1;
+		}
+		if (!strcasecmp(value, no[i])) {
+			*field = false;
+			return 1;
+		}
+	}
+	return err_set(e, -EINVAL, "option %s: '%s' is neither 1 nor 0", word,
+		       value);
+}
+
+static int take_number(uint32_t *field, uint32_t max, const char *word,
+		       const char *value, struct err *e)
+{
+	unsigned long n = 0;
+	char *end = NULL;
+
+	if (value && isdigit((unsigned char)*value)) {
+		errno = 0;
+		n = strtoul(value, &end, 10);
+	}
+	if (!end || *end || errno || !n || n > max)
+		return err_set(e, -EINVAL,
+			       "option %s: '%s' is no number from 1 to %u",
+			       word, value ? value : "", max);
+	*field = (uint32_t)n;
+	return 1;
+}
+
+int source_option(struct source_options *o, const char *word, const char *value,
+		  struct err *e)
+{
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		const struct option *opt = &options[i];
+		void *field = (char *)o + opt->field;
+
+		if (!same_word(word, opt->word))
+			continue;
+		/* For s3fs "endpoint" is the region, and "url" the endpoint. */
+		if (!strcmp(opt->word, "endpoint") && value &&
+		    looks_like_region(value))
+			field = &o->region;
+		if (opt->kind == TEXT)
+			return take_text(field, word, value, e);
+		if (opt->kind == FLAG)
+			return take_flag(field, word, value, e);
+		return take_number(field, opt->max, word, value, e);
+	}
+	return 0;
+}
+
+/* ---- defaults from the environment and the profile --------------------- */
+
+/* The first of these variables that is set. */
+static const char *first_of(const char *a, const char *b)
+{
+	const char *value = getenv(a);
+
+	if ((!value || !*value) && b)
+		value = getenv(b);
+	return value && *value ? value : NULL;
+}
+
+static int set_default(char **field, const char *value, struct err *e)
+{
+	if (*field || !value)
+		return 0;
+	*field = strdup(value);
+	return *field ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
+static int copy_options(struct source_options *to,
+			const struct source_options *from, struct err *e)
+{
+	int r;
+
+	*to = *from;
+	to->endpoint = to->region = to->profile = NULL;
+	to->passwd_file = to->ca_bundle = NULL;
+	r = set_default(&to->endpoint, from->endpoint, e);
+	if (!r)
+		r = set_default(&to->region, from->region, e);
+	if (!r)
+		r = set_default(&to->profile, from->profile, e);
+	if (!r)
+		r = set_default(&to->passwd_file, from->passwd_file, e);
+	if (!r)
+		r = set_default(&to->ca_bundle, from->ca_bundle, e);
+	return r;
+}
+
+static int add_defaults(struct source_options *o, struct err *e)
+{
+	struct profile p;
+	int r;
+
+	r = set_default(&o->endpoint,
+			first_of("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), e);
+	if (!r)
+		r = set_default(&o->region,
+				first_of("AWS_REGION", "AWS_DEFAULT_REGION"),
+				e);
+	if (!r)
+		r = set_default(&o->ca_bundle, first_of("AWS_CA_BUNDLE", NULL),
+				e);
+	if (r || o->region)
+		return r;
+	r = profile_load(&p, o->profile, e);
+	if (r)
+		return r;
+	r = set_default(&o->region, p.region, e);
+	profile_done(&p);
+	return r;
+}
+
+/* ---- SOURCE ------------------------------------------------------------ */
+
+/* "a//b/" to "a/b/", "" for the root. Names that cannot be below a mount are
+ * refused. */
+static int clean_prefix(char **ret_prefix, const char *path, const char *text,
+			struct err *e)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT(STORE_KEY_MAX);
+	char *prefix;
+
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if ((len == 1 && path[0] == '.') ||
+		    (len == 2 && !memcmp(path, "..", 2)))
+			return err_set(e, -EINVAL,
+				       "'%s': the prefix must not have '.' or "
+				       "'..' in it",
+				       text);
+		if (len) {
+			(void)buf_add(&out, path, len);
+			(void)buf_add_char(&out, '/');
+		}
+		path += len + (path[len] == '/');
+	}
+	if (buf_error(&out) == -EFBIG)
+		return err_set(e, -EINVAL, "'%s': the prefix is too long",
+			       text);
+	prefix = buf_take(&out);
+	if (!prefix)
+		return err_set(e, -ENOMEM, "out of memory");
+	*ret_prefix = prefix;
+	return 0;
+}
+
+static int check_bucket(const char *bucket, const char *text, struct err *e)
+{
+	size_t len = strlen(bucket);
+
+	if (!len)
+		return err_set(
+			e, -EINVAL,
+			"'%s': names no bucket; write s3://BUCKET/PREFIX",
+			text);
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)bucket[i]) &&
+		    !strchr(".-_", bucket[i]))
+			return err_set(e, -EINVAL,
+				       "'%s': no bucket can be called '%s'",
+				       text, bucket);
+	if (len > BUCKET_MAX || strstr(bucket, "..") || bucket[0] == '.')
+		return err_set(e, -EINVAL, "'%s': no bucket can be called '%s'",
+			       text, bucket);
+	return 0;
+}
+
+static int open_bucket(struct source *s, const char *bucket, size_t len,
+		       const char *path, const char *text,
+		       const struct source_options *o, struct err *e)
+{
+	CLEANUP_FREE char *name = strndup(bucket, len);
+	struct source_options all;
+	int r;
+
+	if (!name)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = check_bucket(name, text, e);
+	if (!r)
+		r = clean_prefix(&s->prefix, path, text, e);
+	if (r)
+		return r;
+	r = copy_options(&all, o, e);
+	if (!r)
+		r = add_defaults(&all, e);
+	if (!r)
+		r = http_store_open(&s->store, name, &all, e);
+	source_options_done(&all);
+	return r;
+}
+
+static bool holds_pool(const char *dir)
+{
+	CLEANUP_BUF struct buf path = BUF_INIT(PATH_MAX);
+	struct stat st;
+
+	return !buf_addf(&path, "%s/.assetfs", dir) && !stat(path.data, &st) &&
+	       S_ISDIR(st.st_mode);
+}
+
+/* Cuts `dir` (absolute) at the nearest directory that holds a pool, if there
+ * is one; returns what lies below that, within the same text. */
+static const char *split_dir(char *dir)
+{
+	size_t len = strlen(dir);
+
+	while (len > 1 && dir[len - 1] == '/')
+		dir[--len] = '\0';
+	for (size_t end = len;;) {
+		char cut = dir[end];
+
+		dir[end] = '\0';
+		if (holds_pool(end ? dir : "/"))
+			return end < len ? dir + end + 1 : dir + len;
+		dir[end] = cut;
+		if (!end)
+			return dir + len;
+		do
+			end--;
+		while (end && dir[end] != '/');
+	}
+}
+
+static int open_dir(struct source *s, const char *path, const char *text,
+		    struct err *e)
+{
+	CLEANUP_FREE char *dir = NULL;
+	const char *below;
+	int r;
+
+	if (*path != '/')
+		return err_set(e, -EINVAL,
+			       "'%s': write file:// and an absolute path",
+			       text);
+	if (strlen(path) >= PATH_MAX)
+		return err_set(e, -EINVAL, "'%s': the path is too long", text);
+	dir = strdup(path);
+	if (!dir)
+		return err_set(e, -ENOMEM, "out of memory");
+	below = split_dir(dir);
+	r = clean_prefix(&s->prefix, below, text, e);
+	if (!r)
+		r = file_store_open(&s->store, *dir ? dir : "/", e);
+	return r;
+}
+
+int source_open(struct source *ret_source, const char *text,
+		const struct source_options *o, struct err *e)
+{
+	struct source s = { NULL, NULL };
+	const char *scheme = strstr(text, "://");
+	const char *rest = scheme ? scheme + 3 : text;
+	size_t len = strcspn(rest, scheme ? "/" : ":");
+	int r;
+
+	if (scheme && !strncmp(text, "file://", 7))
+		r = open_dir(&s, rest, text, e);
+	else if (scheme && strncmp(text, "s3://", 5))
+		r = err_set(e, -EINVAL,
+			    "'%s': only s3:// and file:// are known", text);
+	else if (!scheme && (strchr(text, '/') || rest[len]) &&
+		 strncmp(rest + len, ":/", 2) != 0)
+		r = err_set(e, -EINVAL,
+			    "'%s': write s3://BUCKET/PREFIX for a bucket, "
+			    "file:///DIR for a directory",
+			    text);
+	else
+		r = open_bucket(&s, rest, len, rest + len + !!rest[len], text,
+				o, e);
+	if (r) {
+		source_done(&s);
+		return r;
+	}
+	*ret_source = s;
+	return 0;
+}
+
+void source_done(struct source *s)
+{
+	store_free(s->store);
+	free(s->prefix);
+	s->store = NULL;
+	s->prefix = NULL;
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# An S3 server, reached over HTTP, behaves as s3/store.h says.
+. "$(dirname "$0")/lib.sh"
+
+use_store rgw
+"$BUILD/conform/store_conform" "$SRC_URL/some/prefix" >"$TMP/out" || {
+	grep -av '^ok' "$TMP/out" || :
+	fail "store_conform"
+}
+test -z "$(s3_keys)" || fail "left behind: $(s3_keys)"
