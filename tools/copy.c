@@ -61,6 +61,7 @@ struct copy {
 	atomic_bool stopped;
 	struct list queue; /* of struct copy_file, owned; main thread only */
 	size_t queued;
+	uint64_t queued_bytes;
 
 	struct lock lock; /* LOCK_RANK_TOOL */
 	/* guarded by lock: */
@@ -131,6 +132,7 @@ int copy_add(struct copy *c, const struct view_node *node, const char *dir,
 	}
 	list_add_tail(&c->queue, &file->link);
 	c->queued++;
+	c->queued_bytes += node->size;
 	return 0;
 }
 
@@ -386,6 +388,7 @@ static void unqueue(struct copy *c, struct copy_file *file)
 {
 	list_remove(&file->link);
 	c->queued--;
+	c->queued_bytes -= file->node->size;
 }
 
 /* A file that failed before any of its pieces was asked for. */
@@ -514,6 +517,11 @@ void copy_pump(struct copy *c)
 size_t copy_backlog(const struct copy *c)
 {
 	return c->queued;
+}
+
+bool copy_has_plenty(const struct copy *c)
+{
+	return c->queued >= PIECES_MAX || c->queued_bytes >= WINDOW;
 }
 
 bool copy_idle(struct copy *c)

@@ -49,8 +49,9 @@ int copy_add(struct copy *c, const struct view_node *node, const char *dir,
 	     const char *name, const struct target_attr *attr);
 /* Starts what fits in the window. */
 void copy_pump(struct copy *c);
-/* Files added and not begun. */
+/* Files added and not begun; and whether they fill the window. */
 size_t copy_backlog(const struct copy *c);
+bool copy_has_plenty(const struct copy *c);
 /* Nothing waits and nothing is under way. */
 bool copy_idle(struct copy *c);
 /* A failure that the next file would meet too (disk full, store away). */

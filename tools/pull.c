@@ -13,6 +13,7 @@
 
 #include "cache/names.h"
 #include "s3/base/cleanup.h"
+#include "s3/base/clock.h"
 #include "s3/base/lock.h"
 #include "s3/base/log.h"
 #include "tools/copy.h"
@@ -22,6 +23,10 @@
 #define BACKLOG_MAX 16384 /* files known and not begun */
 #define POLL_MS 100 /* how soon an interrupt is noticed */
 #define NAMED_MAX 10 /* failures told one by one */
+/* How long files wait for others that stand beside them in the bucket: since the
+ * walk last brought some, and since it began to bring some. */
+#define CALM_MS 10
+#define HOLD_MS 100
 
 /* A directory made, for the end. */
 struct made_dir {
@@ -35,6 +40,8 @@ struct pull {
 	struct copy *copy;
 	struct made_dir *dirs; /* owned */
 	size_t dir_count, dir_room;
+	uint64_t walked_ms; /* clock_now_ms when the walk last moved */
+	uint64_t held_ms; /* and when the files that wait began to; 0: none */
 	/* Planned: */
 	uint64_t files, symlinks, bytes;
 	uint64_t unchanged, saved;
@@ -68,11 +75,11 @@ static void on_failed(void *arg, const struct err *e)
 		log_error("%s", e->text);
 }
 
-static void wait_news(struct pull *p)
+static void wait_news(struct pull *p, uint64_t timeout_ms)
 {
 	LOCK_SCOPE(&p->lock);
 	if (!p->news)
-		(void)cond_wait_ms(&p->woken, &p->lock, POLL_MS);
+		(void)cond_wait_ms(&p->woken, &p->lock, timeout_ms);
 	p->news = false;
 }
 
@@ -285,6 +292,7 @@ static int walk_on(struct pull *p)
 			p->walk = NULL;
 			return 0;
 		}
+		p->walked_ms = clock_now_ms();
 		if (r > 0)
 			r = plan_dir(p, &dir);
 		walk_dir_done(&dir);
@@ -292,6 +300,21 @@ static int walk_on(struct pull *p)
 			return r;
 	}
 	return 0;
+}
+
+/* A tree that is known comes out of the walk within a moment. Begun a little
+ * later, it is fetched by fewer requests. */
+static bool worth_waiting(struct pull *p)
+{
+	uint64_t now_ms = clock_now_ms();
+
+	if (!p->walk || !copy_backlog(p->copy) || copy_has_plenty(p->copy)) {
+		p->held_ms = 0;
+		return false;
+	}
+	if (!p->held_ms)
+		p->held_ms = now_ms;
+	return now_ms - p->walked_ms < CALM_MS && now_ms - p->held_ms < HOLD_MS;
 }
 
 static int go(struct pull *p)
@@ -305,10 +328,14 @@ static int go(struct pull *p)
 			log_error("stopped: the other files would fail too");
 			return -EIO;
 		}
+		if (worth_waiting(p)) {
+			wait_news(p, CALM_MS);
+			continue;
+		}
 		copy_pump(p->copy);
 		if (!p->walk && copy_idle(p->copy))
 			return 0;
-		wait_news(p);
+		wait_news(p, POLL_MS);
 	}
 }
 
