@@ -190,18 +190,22 @@ int segment_write(int fd, const struct segment_info *info,
 	return write_both(fd, head, data, len, off - SEGMENT_HEADER);
 }
 
-int segment_read_record(int fd, const struct segment_info *info, uint32_t off,
-			struct record *ret_record)
+int segment_read(int fd, const struct segment_info *info, const struct hash *id,
+		 uint32_t off, uint32_t len, void *out)
 {
-	uint8_t head[SEGMENT_HEADER];
+	const size_t all = SEGMENT_HEADER + (size_t)len;
+	const uint8_t *head = out;
+	struct record rec;
 	ssize_t n;
 
 	if (off < 2 * SEGMENT_HEADER || off % SEGMENT_HEADER)
 		return -EBADMSG;
-	n = io_pread_full(fd, head, sizeof(head), off - SEGMENT_HEADER);
+	n = io_pread_full(fd, out, all, off - SEGMENT_HEADER);
 	if (n < 0)
 		return (int)n;
-	if (n != sizeof(head) || !decode_record(head, info, off, ret_record))
+	if ((size_t)n != all || !decode_record(head, info, off, &rec) ||
+	    rec.len != len || !hash_equal(&rec.id, id) ||
+	    crc32c(0, head + SEGMENT_HEADER, len) != rec.crc)
 		return -EBADMSG;
 	return 0;
 }

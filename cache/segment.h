@@ -62,10 +62,14 @@ uint32_t segment_place(uint32_t end, uint32_t len, uint32_t *ret_end);
 int segment_write(int fd, const struct segment_info *info,
 		  const struct hash *id, uint32_t off, const void *data,
 		  uint32_t len);
-/* Reads the header of the record whose payload stands at `off`. -EBADMSG. */
-int segment_read_record(int fd, const struct segment_info *info, uint32_t off,
-			struct record *ret_record);
-/* Reads the payload. -EBADMSG where it does not fit its CRC or is cut. */
+/*
+ * Reads the record of `id` whose payload of `len` bytes stands at `off`: header
+ * and payload, SEGMENT_HEADER + len bytes in all, to `out`. -EBADMSG where it is
+ * not there, cut, or does not fit its CRC.
+ */
+int segment_read(int fd, const struct segment_info *info, const struct hash *id,
+		 uint32_t off, uint32_t len, void *out);
+/* Reads the payload of a record that a walk found. -EBADMSG. */
 int segment_read_payload(int fd, const struct record *rec, void *out);
 
 /*

@@ -82,7 +82,8 @@ void cache_ref_put(const struct cache_ref *pub)
 	free(ref);
 }
 
-const struct cache_ref *cache_ref_memory(void *data, uint32_t len)
+/* Owns `data`, of which the record begins at `skip`. */
+static const struct cache_ref *memory_ref(void *data, size_t skip, uint32_t len)
 {
 	struct ref *ref = calloc(1, sizeof(*ref));
 
@@ -92,14 +93,18 @@ const struct cache_ref *cache_ref_memory(void *data, uint32_t len)
 	}
 	atomic_init(&ref->refs, 1);
 	ref->owned = data;
-	ref->pub.data = data;
+	ref->pub.data = (const char *)data + skip;
 	ref->pub.fd = -1;
 	ref->pub.len = len;
 	return &ref->pub;
 }
 
-/* Takes over the reference to `seg` on success. */
-static int ref_in_file(struct segfile *seg, const struct record *rec,
+const struct cache_ref *cache_ref_memory(void *data, uint32_t len)
+{
+	return memory_ref(data, 0, len);
+}
+
+static int ref_in_file(struct segfile *seg, uint32_t off, uint32_t len,
 		       const struct cache_ref **ret_ref)
 {
 	struct ref *ref = calloc(1, sizeof(*ref));
@@ -110,8 +115,8 @@ static int ref_in_file(struct segfile *seg, const struct record *rec,
 	atomic_fetch_add(&seg->refs, 1);
 	ref->seg = seg;
 	ref->pub.fd = seg->fd;
-	ref->pub.off = rec->off;
-	ref->pub.len = rec->len;
+	ref->pub.off = off;
+	ref->pub.len = len;
 	*ret_ref = &ref->pub;
 	return 0;
 }
@@ -304,29 +309,23 @@ int segfile_ref(struct segfile *seg, const struct hash *id, uint32_t off,
 {
 	const bool large = len >= SEGMENT_LARGE;
 	const struct cache_ref *ref;
-	struct record rec = {.off = off, .len = len};
 	CLEANUP_FREE void *data = NULL;
 	int r;
 
 	if (off >= SEGMENT_MAX)
 		return -EBADMSG;
 	if (large && is_checked(seg, off))
-		return ref_in_file(seg, &rec, ret_ref);
-	r = segment_read_record(seg->fd, &seg->info, off, &rec);
-	if (r)
-		return r;
-	if (!hash_equal(&rec.id, id) || rec.len != len)
-		return -EBADMSG;
-	data = malloc(len);
+		return ref_in_file(seg, off, len, ret_ref);
+	data = malloc(SEGMENT_HEADER + (size_t)len);
 	if (!data)
 		return -ENOMEM;
-	r = segment_read_payload(seg->fd, &rec, data);
+	r = segment_read(seg->fd, &seg->info, id, off, len, data);
 	if (r)
 		return r;
 	if (large && off % SEGMENT_PAGE == 0)
 		note_checked(seg, off);
 	/* Just read and checked: better than reading it once more. */
-	ref = cache_ref_memory(TAKE_PTR(data), len);
+	ref = memory_ref(TAKE_PTR(data), SEGMENT_HEADER, len);
 	if (!ref)
 		return -ENOMEM;
 	*ret_ref = ref;
