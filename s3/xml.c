@@ -224,11 +224,13 @@ int xml_read(const void *data, size_t len, const struct xml_events *events,
 	bool well_formed;
 	int ret;
 
-	while (len && strchr(" \t\r\n", *text)) {
+	while (len && *text && strchr(" \t\r\n", *text)) {
 		text++;
 		len--;
 	}
-	if (!len || len > INT_MAX / 4)
+	/* UTF-8 whatever it declares: other encodings take other paths through
+	 * the parser, and no server uses them. */
+	if (len < 2 || len > INT_MAX / 4 || text[0] != '<' || !text[1])
 		return -EBADMSG;
 	ret = disguise(&copy, text, len);
 	if (ret)
@@ -243,7 +245,8 @@ int xml_read(const void *data, size_t len, const struct xml_events *events,
 	if (!r.ctxt)
 		return -ENOMEM;
 	(void)xmlCtxtUseOptions(r.ctxt, XML_PARSE_NONET | XML_PARSE_NOERROR |
-						XML_PARSE_NOWARNING);
+						XML_PARSE_NOWARNING |
+						XML_PARSE_IGNORE_ENC);
 	*r.ctxt->sax = handler;
 	r.ctxt->userData = &r;
 	(void)xmlParseDocument(r.ctxt); /* wellFormed says it */
