@@ -15,6 +15,8 @@
 
 #include "s3/base/clock.h"
 #include "s3/base/lock.h"
+#include "s3/retry.h"
+#include "s3/xfer.h"
 #include "tests/unit/tap.h"
 
 #define STEPS_MAX 8
@@ -168,13 +170,14 @@ static bool asked(size_t n, const char *text)
 	return false;
 }
 
-static struct store *open_store(int port)
+static struct store *open_limited(int port, uint32_t max_connections)
 {
 	struct source_options o;
 	struct store *s = NULL;
 	struct err e = { 0 };
 
 	source_options_init(&o);
+	o.max_connections = max_connections;
 	if (asprintf(&o.endpoint, "http://127.0.0.1:%d", port) < 0)
 		abort();
 	if (http_store_open(&s, "bucket", &o, &e)) {
@@ -183,6 +186,11 @@ static struct store *open_store(int port)
 	}
 	source_options_done(&o);
 	return s;
+}
+
+static struct store *open_store(int port)
+{
+	return open_limited(port, 64);
 }
 
 /* ---- one request each -------------------------------------------------- */
@@ -826,6 +834,120 @@ static void test_cancel(void)
 	lock_done(&w.lock);
 }
 
+/* One connection, held by a request that gets no answer: what waits for it
+ * goes in order of priority. */
+static void test_priority(void)
+{
+	static const struct step steps[STEPS_MAX] = { { .reply = "",
+							.manner = STALL },
+						      { .reply = GET_OK },
+						      { .reply = GET_OK },
+						      { .reply = GET_OK } };
+	static const char *const keys[] = { "held", "background", "prefetch",
+					    "foreground" };
+	static const enum store_priority order[] = { STORE_FOREGROUND,
+						     STORE_BACKGROUND,
+						     STORE_PREFETCH,
+						     STORE_FOREGROUND };
+	struct store *s = open_limited(server.port, 1);
+	struct waiter w = { .done = 0 };
+	struct store_req req[4];
+	struct buf out[4];
+
+	lock_init(&w.lock, LOCK_RANK_BASE);
+	cond_init(&w.wake);
+	script(steps);
+	for (size_t i = 0; i < 4; i++) {
+		buf_init(&out[i], 100);
+		store_req_init(&req[i], STORE_GET, keys[i]);
+		req[i].priority = order[i];
+		req[i].out = &out[i];
+		req[i].done = count_done;
+		req[i].arg = &w;
+		store_submit(s, &req[i]);
+		while (!i && !arrived())
+			(void)usleep(1000);
+	}
+	(void)usleep(50000);
+	is_int(arrived(), 1, "no more than max_connections at once");
+	store_cancel(s, &req[0]);
+	lock_take(&w.lock);
+	while (w.done < 4)
+		cond_wait(&w.wake, &w.lock);
+	lock_drop(&w.lock);
+	ok(asked(1, "/foreground") && asked(2, "/prefetch") &&
+		   asked(3, "/background"),
+	   "foreground, prefetch, background");
+	store_free(s);
+	for (size_t i = 0; i < 4; i++) {
+		store_req_done(&req[i]);
+		buf_done(&out[i]);
+	}
+	(void)pthread_cond_destroy(&w.wake);
+	lock_done(&w.lock);
+}
+
+struct plain_exchange {
+	struct xfer_req req;
+	struct waiter w;
+};
+
+static int prepare_plain(struct xfer_req *req)
+{
+	req->method = "GET";
+	return buf_addf(&req->url, "http://127.0.0.1:%d/", server.port);
+}
+
+static void plain_done(struct xfer_req *req)
+{
+	struct plain_exchange *p =
+		container_of(req, struct plain_exchange, req);
+
+	LOCK_SCOPE(&p->w.lock);
+	p->w.done++;
+	pthread_cond_signal(&p->w.wake);
+}
+
+/* The request is taken, and nothing comes. */
+static void test_stall(void)
+{
+	static const struct step steps[STEPS_MAX] = { { .reply = "",
+							.manner = STALL } };
+	struct plain_exchange p = { .w.done = 0 };
+	struct throttle throttle;
+	struct xfer_options o = { .max_connections = 2,
+				  .connect_timeout_s = 5,
+				  .throttle = &throttle };
+	struct xfer *x = NULL;
+	struct err e = { .code = 0 };
+	uint64_t start = clock_now_ms();
+
+	throttle_init(&throttle);
+	lock_init(&p.w.lock, LOCK_RANK_BASE);
+	cond_init(&p.w.wake);
+	script(steps);
+	xfer_req_init(&p.req);
+	p.req.prepare = prepare_plain;
+	p.req.done = plain_done;
+	p.req.stall_ms = 1500;
+	if (is_int(xfer_open(&x, &o, &e), 0, "transfer thread")) {
+		xfer_submit(x, &p.req);
+		lock_take(&p.w.lock);
+		while (!p.w.done)
+			cond_wait(&p.w.wake, &p.w.lock);
+		lock_drop(&p.w.lock);
+		is_int(p.req.result, XFER_STALLED, "silence is a stall");
+		ok(clock_now_ms() - start >= 1500 &&
+			   clock_now_ms() - start < 4500,
+		   "after %d ms", (int)(clock_now_ms() - start));
+	}
+	xfer_free(x);
+	xfer_req_done(&p.req);
+	throttle_done(&throttle);
+	(void)pthread_cond_destroy(&p.w.wake);
+	lock_done(&p.w.lock);
+}
+
 static void test_refused(struct store *s)
 {
 	char key[1100];
@@ -863,5 +985,7 @@ int main(void)
 	test_race();
 	test_away();
 	test_cancel();
+	test_priority();
+	test_stall();
 	return tap_done();
 }
