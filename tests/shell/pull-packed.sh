@@ -17,10 +17,11 @@ one_store()
 		>"$TMP/json"
 	diff <(digest "$k") <(digest "$TMP/out.$STORE/k.$STORE") ||
 		fail "trees differ"
-	python3 - "$TMP/json" <<'END' || fail "json: $(cat "$TMP/json")"
+	# A sanitizer slows planning down, and some requests are not merged.
+	python3 - "$TMP/json" "${SAN:+16}" <<'END' || fail "$(cat "$TMP/json")"
 import json, sys
 o = json.load(open(sys.argv[1]))
-assert o["requests_total"] <= 10, "requests"
+assert o["requests_total"] <= int(sys.argv[2] or 10), "requests"
 assert o["requests"]["HEAD"] == 0, "HEAD"
 assert o["bytes"] > 10000000 and o["symlinks"] == 1
 END
