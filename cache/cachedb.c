@@ -1,8 +1,6 @@
 /*
- * Pending changes: a table of what is queued or being committed, by table and
- * key, consulted before LMDB. The writer takes the whole queue, applies it
- * without the lock, commits, and only then removes the changes from the table;
- * one that was replaced meanwhile has left the table already (`replaced`).
+ * The writer takes what is queued (dbqueue.c), applies it without the lock and
+ * commits; until then look-ups find it in the queue.
  *
  * Readers take transactions from a small stock (MDB_NOTLS, reset between uses)
  * and hold them for one look-up. A map that another process made larger needs
@@ -11,49 +9,32 @@
  * Tables that nothing else bounds have a ceiling of entries; past it each new
  * entry evicts its neighbour in key order. Their keys are hashes, so that this
  * is random replacement.
- *
- * LMDB syncs data before meta pages, and meta pages with the next commit
- * (MDB_NOMETASYNC): an OS crash may lose the last batch, never damage others.
  */
 #include "cache/cachedb.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <lmdb.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cache/dbcheck.h"
+#include "cache/dbenv.h"
+#include "cache/dbqueue.h"
 #include "s3/base/clock.h"
 #include "s3/base/list.h"
 #include "s3/base/lock.h"
 #include "s3/base/log.h"
-#include "s3/base/table.h"
 
-#define SCHEMA "1"
-#define SCHEMA_KEY "schema"
-/* Address space, not memory or disk: the file grows as it is filled. */
-#define MAP_SIZE ((size_t)16 << 30)
-#define READERS 1022
 #define STOCK 8 /* idle read transactions kept */
 #define BATCH_MAX 10000
 #define BATCH_MS 100
+#define QUEUE_MAX (10 * BATCH_MAX)
 #define QUEUE_MAX_BYTES (64u << 20)
 #define READER_CHECK_MS 60000
-
-struct change {
-	struct table_item item; /* by table number and key */
-	struct list link; /* in queued, or in the writer's batch */
-	bool in_batch, replaced;
-	enum { CHANGE_PUT, CHANGE_ERASE, CHANGE_ERASE_IF } kind;
-	size_t key_len, len;
-	unsigned char bytes[]; /* table number, key, value */
-};
 
 /* A cachedb_update that waits for the writer. On its caller's stack. */
 struct update {
@@ -70,8 +51,7 @@ struct cachedb_txn {
 };
 
 struct cachedb {
-	MDB_env *env;
-	MDB_dbi tables[CACHEDB_TABLES]; /* set at open */
+	struct dbenv env; /* set at open */
 	pthread_t writer;
 	bool started;
 	atomic_bool broken;
@@ -79,9 +59,7 @@ struct cachedb {
 
 	struct lock lock; /* LOCK_RANK_CACHE_DB */
 	/* guarded by lock: */
-	struct table pending; /* of struct change, owned */
-	struct list queued; /* of struct change */
-	size_t queued_count, queued_bytes;
+	struct dbqueue queue;
 	struct list updates; /* of struct update */
 	pthread_cond_t wake; /* the writer */
 	pthread_cond_t finished; /* waiting updates, resizing readers */
@@ -89,19 +67,6 @@ struct cachedb {
 	MDB_txn *stock[STOCK];
 	size_t stock_count, readers;
 	bool resizing;
-};
-
-static const struct {
-	const char *name;
-	size_t max; /* entries; 0: bounded elsewhere */
-} table_info[CACHEDB_TABLES] = {
-	[CACHEDB_META] = {"meta", 0},
-	[CACHEDB_SEGMENTS] = {"segments", 0},
-	[CACHEDB_BLOCKS] = {"blocks", 0},
-	[CACHEDB_GHOSTS] = {"ghosts", 1u << 20},
-	[CACHEDB_HEADS] = {"heads", 1u << 21},
-	[CACHEDB_FILES] = {"files", 1u << 21},
-	[CACHEDB_FACTS] = {"facts", 1u << 14},
 };
 
 /* LMDB's own codes are below those of errno. */
@@ -139,17 +104,6 @@ static int code_of(struct cachedb *db, int r)
 	}
 }
 
-static MDB_val val_of(const void *data, size_t len)
-{
-	/* LMDB's type serves both ways and has no const; it does not write. */
-	union {
-		const void *in;
-		void *out;
-	} u = {.in = data};
-
-	return (MDB_val){.mv_size = len, .mv_data = u.out};
-}
-
 /* ---- reading ------------------------------------------------------------- */
 
 /* With `resizing` set and no readers left. */
@@ -163,7 +117,7 @@ static void resize_locked(struct cachedb *db)
 		cond_wait(&db->finished, &db->lock);
 	while (db->stock_count)
 		mdb_txn_abort(db->stock[--db->stock_count]);
-	(void)mdb_env_set_mapsize(db->env, 0); /* the next begin tells */
+	(void)mdb_env_set_mapsize(db->env.env, 0); /* the next begin tells */
 	db->resizing = false;
 	pthread_cond_broadcast(&db->finished);
 }
@@ -185,7 +139,7 @@ static int begin_locked(struct cachedb *db, MDB_txn **ret_txn)
 		if (r == MDB_MAP_RESIZED)
 			return r;
 	}
-	return mdb_txn_begin(db->env, NULL, MDB_RDONLY, ret_txn);
+	return mdb_txn_begin(db->env.env, NULL, MDB_RDONLY, ret_txn);
 }
 
 static int reader_begin(struct cachedb *db, MDB_txn **ret_txn)
@@ -222,8 +176,8 @@ int cachedb_txn_get(struct cachedb_txn *t, enum cachedb_table table,
 		    const void *key, size_t key_len, const void **ret_value,
 		    size_t *ret_len)
 {
-	MDB_val k = val_of(key, key_len), v;
-	int r = mdb_get(t->txn, t->db->tables[table], &k, &v);
+	MDB_val k = dbenv_val(key, key_len), v;
+	int r = mdb_get(t->txn, t->db->env.tables[table], &k, &v);
 
 	if (r)
 		return code_of(t->db, r);
@@ -239,7 +193,7 @@ int cachedb_txn_walk(struct cachedb_txn *t, enum cachedb_table table,
 {
 	MDB_cursor *cursor;
 	MDB_val k, v;
-	int r = mdb_cursor_open(t->txn, t->db->tables[table], &cursor);
+	int r = mdb_cursor_open(t->txn, t->db->env.tables[table], &cursor);
 	int result = 0;
 
 	if (r)
@@ -268,30 +222,9 @@ int cachedb_view(struct cachedb *db, int (*fn)(struct cachedb_txn *t, void *),
 	return r;
 }
 
-/* What is pending for the key: 1 and the value in `out`, -ENOENT for erased, 0
- * for nothing. */
-static int get_pending(struct cachedb *db, const unsigned char *tagged,
-		       size_t tagged_len, struct buf *out)
-{
-	struct table_item *item;
-	const struct change *c;
-
-	LOCK_SCOPE(&db->lock);
-	item = table_find(&db->pending, tagged, tagged_len);
-	if (!item)
-		return 0;
-	c = container_of(item, struct change, item);
-	if (c->kind != CHANGE_PUT)
-		return -ENOENT;
-	if (out && buf_add(out, c->bytes + 1 + c->key_len, c->len))
-		return buf_error(out);
-	return 1;
-}
-
 int cachedb_get(struct cachedb *db, enum cachedb_table table, const void *key,
 		size_t key_len, struct buf *out)
 {
-	unsigned char tagged[1 + CACHEDB_KEY_MAX];
 	struct cachedb_txn t = {.db = db};
 	const void *value;
 	size_t len;
@@ -301,9 +234,9 @@ int cachedb_get(struct cachedb *db, enum cachedb_table table, const void *key,
 		return -EINVAL;
 	if (atomic_load(&db->broken))
 		return -EIO;
-	tagged[0] = (unsigned char)table;
-	memcpy(tagged + 1, key, key_len);
-	r = get_pending(db, tagged, 1 + key_len, out);
+	lock_take(&db->lock);
+	r = dbqueue_find(&db->queue, (unsigned char)table, key, key_len, out);
+	lock_drop(&db->lock);
 	if (r)
 		return r < 0 ? r : 0;
 	r = reader_begin(db, &t.txn);
@@ -318,64 +251,11 @@ int cachedb_get(struct cachedb *db, enum cachedb_table table, const void *key,
 
 /* ---- queueing ------------------------------------------------------------ */
 
-/*
- * Makes room for `c` among the pending changes; false where it has nothing to
- * say: a condition that what is pending does not meet.
- */
-static bool replace_locked(struct cachedb *db, struct change *c)
+static int queue_change(struct cachedb *db, enum dbchange_kind kind,
+			enum cachedb_table table, const void *key,
+			size_t key_len, const void *value, size_t len)
 {
-	struct table_item *item =
-		table_find(&db->pending, c->item.key, c->item.key_len);
-	struct change *old;
-
-	lock_assert_held(&db->lock);
-	if (!item)
-		return true;
-	old = container_of(item, struct change, item);
-	if (c->kind == CHANGE_ERASE_IF &&
-	    (old->kind != CHANGE_PUT || old->len < c->len ||
-	     memcmp(old->bytes + 1 + old->key_len, c->bytes + 1 + c->key_len,
-		    c->len)))
-		return false;
-	table_remove(&db->pending, item);
-	if (old->in_batch) {
-		old->replaced = true; /* the writer frees it */
-		return true;
-	}
-	list_remove(&old->link);
-	db->queued_count--;
-	db->queued_bytes -= old->len;
-	/* The one that goes may have been there to replace what is stored. */
-	if (c->kind == CHANGE_ERASE_IF)
-		c->kind = CHANGE_ERASE;
-	free(old);
-	return true;
-}
-
-static int queue_change(struct cachedb *db, struct change *c)
-{
-	LOCK_SCOPE(&db->lock);
-	if (db->ending || db->queued_bytes + c->len > QUEUE_MAX_BYTES ||
-	    db->queued_count >= 10 * BATCH_MAX)
-		return -EBUSY;
-	if (!replace_locked(db, c)) {
-		free(c);
-		return 0;
-	}
-	table_add(&db->pending, &c->item);
-	list_add_tail(&db->queued, &c->link);
-	db->queued_bytes += c->len;
-	if (!db->queued_count++ || db->queued_count == BATCH_MAX)
-		pthread_cond_signal(&db->wake);
-	return 0;
-}
-
-static int change_make(struct cachedb *db, int kind, enum cachedb_table table,
-		       const void *key, size_t key_len, const void *value,
-		       size_t len)
-{
-	struct change *c;
-	int r;
+	struct dbchange *c;
 
 	if (key_len > CACHEDB_KEY_MAX)
 		return -EINVAL;
@@ -383,42 +263,39 @@ static int change_make(struct cachedb *db, int kind, enum cachedb_table table,
 		return -EFBIG;
 	if (atomic_load(&db->broken))
 		return -EIO;
-	c = calloc(1, sizeof(*c) + 1 + key_len + len);
+	c = dbchange_new(kind, (unsigned char)table, key, key_len, value, len);
 	if (!c)
 		return -ENOMEM;
-	c->kind = kind;
-	c->key_len = key_len;
-	c->len = len;
-	c->bytes[0] = (unsigned char)table;
-	memcpy(c->bytes + 1, key, key_len);
-	if (len)
-		memcpy(c->bytes + 1 + key_len, value, len);
-	c->item.key = c->bytes;
-	c->item.key_len = 1 + key_len;
-	r = queue_change(db, c);
-	if (r)
+	LOCK_SCOPE(&db->lock);
+	if (db->ending || db->queue.bytes + len > QUEUE_MAX_BYTES ||
+	    db->queue.count >= QUEUE_MAX) {
 		free(c);
-	return r;
+		return -EBUSY;
+	}
+	dbqueue_add(&db->queue, c);
+	if (db->queue.count == 1 || db->queue.count == BATCH_MAX)
+		pthread_cond_signal(&db->wake);
+	return 0;
 }
 
 int cachedb_put(struct cachedb *db, enum cachedb_table table, const void *key,
 		size_t key_len, const void *value, size_t len)
 {
-	return change_make(db, CHANGE_PUT, table, key, key_len, value, len);
+	return queue_change(db, DBCHANGE_PUT, table, key, key_len, value, len);
 }
 
 int cachedb_erase(struct cachedb *db, enum cachedb_table table, const void *key,
 		  size_t key_len)
 {
-	return change_make(db, CHANGE_ERASE, table, key, key_len, NULL, 0);
+	return queue_change(db, DBCHANGE_ERASE, table, key, key_len, NULL, 0);
 }
 
 int cachedb_erase_if(struct cachedb *db, enum cachedb_table table,
 		     const void *key, size_t key_len, const void *value,
 		     size_t len)
 {
-	return change_make(db, CHANGE_ERASE_IF, table, key, key_len, value,
-			   len);
+	return queue_change(db, DBCHANGE_ERASE_IF, table, key, key_len, value,
+			    len);
 }
 
 static int run_update(struct cachedb *db,
@@ -456,12 +333,12 @@ static int evict_neighbour(struct cachedb_txn *t, enum cachedb_table table,
 	MDB_cursor *cursor;
 	MDB_stat stat;
 	MDB_val k = *key, v;
-	int r = mdb_stat(t->txn, t->db->tables[table], &stat);
+	int r = mdb_stat(t->txn, t->db->env.tables[table], &stat);
 
-	if (r || !table_info[table].max ||
-	    stat.ms_entries <= table_info[table].max)
+	if (r || !dbenv_table_max(table) ||
+	    stat.ms_entries <= dbenv_table_max(table))
 		return r;
-	r = mdb_cursor_open(t->txn, t->db->tables[table], &cursor);
+	r = mdb_cursor_open(t->txn, t->db->env.tables[table], &cursor);
 	if (r)
 		return r;
 	r = mdb_cursor_get(cursor, &k, &v, MDB_SET);
@@ -479,8 +356,8 @@ int cachedb_txn_put(struct cachedb_txn *t, enum cachedb_table table,
 		    const void *key, size_t key_len, const void *value,
 		    size_t len)
 {
-	MDB_val k = val_of(key, key_len), v = val_of(value, len);
-	int r = mdb_put(t->txn, t->db->tables[table], &k, &v, 0);
+	MDB_val k = dbenv_val(key, key_len), v = dbenv_val(value, len);
+	int r = mdb_put(t->txn, t->db->env.tables[table], &k, &v, 0);
 
 	if (!r)
 		r = evict_neighbour(t, table, &k);
@@ -490,42 +367,41 @@ int cachedb_txn_put(struct cachedb_txn *t, enum cachedb_table table,
 int cachedb_txn_erase(struct cachedb_txn *t, enum cachedb_table table,
 		      const void *key, size_t key_len)
 {
-	MDB_val k = val_of(key, key_len);
-	int r = mdb_del(t->txn, t->db->tables[table], &k, NULL);
+	MDB_val k = dbenv_val(key, key_len);
+	int r = mdb_del(t->txn, t->db->env.tables[table], &k, NULL);
 
 	return r == MDB_NOTFOUND ? 0 : code_of(t->db, r);
 }
 
-static int apply_change(struct cachedb_txn *t, const struct change *c)
+static int apply_change(struct cachedb_txn *t, const struct dbchange *c)
 {
-	enum cachedb_table table = c->bytes[0];
-	const unsigned char *key = c->bytes + 1, *value = key + c->key_len;
+	const enum cachedb_table table = c->table;
 	const void *now;
 	size_t len;
 	int r;
 
-	if (c->kind == CHANGE_PUT)
-		return cachedb_txn_put(t, table, key, c->key_len, value,
+	if (c->kind == DBCHANGE_PUT)
+		return cachedb_txn_put(t, table, c->key, c->key_len, c->value,
 				       c->len);
-	if (c->kind == CHANGE_ERASE_IF) {
-		r = cachedb_txn_get(t, table, key, c->key_len, &now, &len);
-		if (r || len < c->len || memcmp(now, value, c->len))
+	if (c->kind == DBCHANGE_ERASE_IF) {
+		r = cachedb_txn_get(t, table, c->key, c->key_len, &now, &len);
+		if (r || len < c->len || memcmp(now, c->value, c->len))
 			return r == -ENOENT ? 0 : r;
 	}
-	return cachedb_txn_erase(t, table, key, c->key_len);
+	return cachedb_txn_erase(t, table, c->key, c->key_len);
 }
 
 /* Only the writer resizes for itself: it holds no read transaction. */
 static int write_begin(struct cachedb *db, MDB_txn *parent, MDB_txn **ret_txn)
 {
-	int r = mdb_txn_begin(db->env, parent, 0, ret_txn);
+	int r = mdb_txn_begin(db->env.env, parent, 0, ret_txn);
 
 	if (r != MDB_MAP_RESIZED)
 		return code_of(db, r);
 	lock_take(&db->lock);
 	resize_locked(db);
 	lock_drop(&db->lock);
-	return code_of(db, mdb_txn_begin(db->env, parent, 0, ret_txn));
+	return code_of(db, mdb_txn_begin(db->env.env, parent, 0, ret_txn));
 }
 
 /* In a transaction of its own, nested so that a failure undoes only itself. */
@@ -559,7 +435,7 @@ static int write_all(struct cachedb *db, const struct list *changes,
 	if (r)
 		return r;
 	list_for_each (link, changes) {
-		r = apply_change(&t, container_of(link, struct change, link));
+		r = apply_change(&t, container_of(link, struct dbchange, link));
 		if (r) {
 			mdb_txn_abort(t.txn);
 			return r;
@@ -593,48 +469,22 @@ static void write_batch(struct cachedb *db, const struct list *changes,
 	}
 }
 
-/* The lists are non-empty, so that the heads can be moved. */
-static void move_list(struct list *to, struct list *from)
-{
-	list_init(to);
-	while (!list_empty(from))
-		list_add_tail(to, list_pop_head(from));
-}
-
 static void batch_run_locked(struct cachedb *db)
 {
-	struct list changes, updates;
+	struct list changes, updates = LIST_INIT(updates);
 
 	lock_assert_held(&db->lock);
-	move_list(&changes, &db->queued);
-	move_list(&updates, &db->updates);
-	db->queued_count = 0;
-	db->queued_bytes = 0;
-	list_for_each (link, &changes)
-		container_of(link, struct change, link)->in_batch = true;
+	dbqueue_take(&db->queue, &changes);
+	while (!list_empty(&db->updates))
+		list_add_tail(&updates, list_pop_head(&db->updates));
 	lock_drop(&db->lock);
 	write_batch(db, &changes, &updates);
 	lock_take(&db->lock);
-	while (!list_empty(&changes)) {
-		struct change *c = container_of(list_pop_head(&changes),
-						struct change, link);
-
-		if (!c->replaced)
-			table_remove(&db->pending, &c->item);
-		free(c);
-	}
+	dbqueue_finish(&db->queue, &changes);
 	while (!list_empty(&updates))
 		container_of(list_pop_head(&updates), struct update, link)
 			->finished = true;
 	pthread_cond_broadcast(&db->finished);
-}
-
-static void check_readers(struct cachedb *db)
-{
-	int dead = 0;
-
-	if (!mdb_reader_check(db->env, &dead) && dead)
-		log_debug("cache index: %d readers died", dead);
 }
 
 static void *writer_main(void *arg)
@@ -649,10 +499,10 @@ static void *writer_main(void *arg)
 		if (now_ms - checked_ms > READER_CHECK_MS) {
 			checked_ms = now_ms;
 			lock_drop(&db->lock);
-			check_readers(db);
+			dbenv_check_readers(&db->env);
 			lock_take(&db->lock);
 		}
-		if (!db->queued_count && list_empty(&db->updates)) {
+		if (!db->queue.count && list_empty(&db->updates)) {
 			if (db->ending)
 				return NULL;
 			(void)cond_wait_ms(&db->wake, &db->lock,
@@ -662,7 +512,7 @@ static void *writer_main(void *arg)
 		/* A batch gathers for a while unless somebody waits for it. */
 		now_ms = clock_now_ms();
 		while (list_empty(&db->updates) && !db->ending &&
-		       db->queued_count < BATCH_MAX &&
+		       db->queue.count < BATCH_MAX &&
 		       clock_now_ms() - now_ms < BATCH_MS)
 			(void)cond_wait_ms(&db->wake, &db->lock, BATCH_MS);
 		batch_run_locked(db);
@@ -670,96 +520,6 @@ static void *writer_main(void *arg)
 }
 
 /* ---- opening ------------------------------------------------------------- */
-
-static int open_tables(struct cachedb *db, bool *ret_fresh)
-{
-	MDB_val key = val_of(SCHEMA_KEY, strlen(SCHEMA_KEY)), value;
-	MDB_txn *txn;
-	int r = mdb_txn_begin(db->env, NULL, 0, &txn);
-
-	if (r)
-		return r;
-	for (size_t i = 0; !r && i < CACHEDB_TABLES; i++)
-		r = mdb_dbi_open(txn, table_info[i].name, MDB_CREATE,
-				 &db->tables[i]);
-	if (!r)
-		r = mdb_get(txn, db->tables[CACHEDB_META], &key, &value);
-	*ret_fresh = r == MDB_NOTFOUND;
-	if (*ret_fresh) {
-		value = val_of(SCHEMA, strlen(SCHEMA));
-		r = mdb_put(txn, db->tables[CACHEDB_META], &key, &value, 0);
-	} else if (!r && (value.mv_size != strlen(SCHEMA) ||
-			  memcmp(value.mv_data, SCHEMA, value.mv_size))) {
-		r = MDB_VERSION_MISMATCH;
-	}
-	if (!r)
-		return mdb_txn_commit(txn);
-	mdb_txn_abort(txn);
-	return r;
-}
-
-static int env_open(struct cachedb *db, const char *dir, bool *ret_fresh)
-{
-	int r = mdb_env_create(&db->env);
-
-	if (r)
-		return r;
-	r = mdb_env_set_mapsize(db->env, MAP_SIZE);
-	if (!r)
-		r = mdb_env_set_maxreaders(db->env, READERS);
-	if (!r)
-		r = mdb_env_set_maxdbs(db->env, CACHEDB_TABLES);
-	if (!r)
-		r = mdb_env_open(db->env, dir,
-				 MDB_NOTLS | MDB_NOMETASYNC | MDB_NORDAHEAD,
-				 0600);
-	if (!r) {
-		check_readers(db);
-		r = open_tables(db, ret_fresh);
-	}
-	if (r) {
-		mdb_env_close(db->env);
-		db->env = NULL;
-	}
-	return r;
-}
-
-static int set_aside(const char *dir)
-{
-	char bad[PATH_MAX];
-	int n = snprintf(bad, sizeof(bad), "%s.bad-%lld", dir,
-			 (long long)clock_wall_s());
-
-	if (n < 0 || n >= (int)sizeof(bad))
-		return -ENAMETOOLONG;
-	if (rename(dir, bad))
-		return -errno;
-	log_warn("cache index '%s' is damaged: set aside as '%s', rebuilt from "
-		 "what is cached",
-		 dir, bad);
-	return mkdir(dir, 0700) ? -errno : 0;
-}
-
-static int open_or_replace(struct cachedb *db, const char *dir, bool sole,
-			   bool *ret_fresh, struct err *e)
-{
-	int r = 0;
-
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return err_set(e, -errno, "cache index '%s': %m", dir);
-	if (sole && !dbcheck_trusted(dir))
-		r = set_aside(dir);
-	if (r)
-		return err_set(e, r, "cache index '%s': %s", dir, strerror(-r));
-	r = env_open(db, dir, ret_fresh);
-	/* LMDB's codes are negative: the content, not the system, is wrong. */
-	if (r < 0 && sole && !set_aside(dir))
-		r = env_open(db, dir, ret_fresh);
-	if (r)
-		return err_set(e, r > 0 ? -r : -EIO, "cache index '%s': %s",
-			       dir, mdb_strerror(r));
-	return 0;
-}
 
 int cachedb_open(struct cachedb **ret_db, const char *dir, bool sole,
 		 bool *ret_fresh, struct err *e)
@@ -774,10 +534,9 @@ int cachedb_open(struct cachedb **ret_db, const char *dir, bool sole,
 	lock_init(&db->lock, LOCK_RANK_CACHE_DB);
 	cond_init(&db->wake);
 	cond_init(&db->finished);
-	table_init(&db->pending);
-	list_init(&db->queued);
+	dbqueue_init(&db->queue);
 	list_init(&db->updates);
-	r = open_or_replace(db, dir, sole, &fresh, e);
+	r = dbenv_open(&db->env, dir, sole, &fresh, e);
 	if (r)
 		return r;
 	/* Signals belong to the main thread. */
@@ -806,9 +565,8 @@ void cachedb_free(struct cachedb *db)
 	}
 	while (db->stock_count)
 		mdb_txn_abort(db->stock[--db->stock_count]);
-	if (db->env)
-		mdb_env_close(db->env);
-	table_done(&db->pending);
+	dbenv_close(&db->env);
+	dbqueue_done(&db->queue);
 	(void)pthread_cond_destroy(&db->wake);
 	(void)pthread_cond_destroy(&db->finished);
 	lock_done(&db->lock);
@@ -830,7 +588,7 @@ uint64_t cachedb_bytes(const struct cachedb *db)
 	struct stat st;
 	int fd;
 
-	if (mdb_env_get_fd(db->env, &fd) || fstat(fd, &st))
+	if (mdb_env_get_fd(db->env.env, &fd) || fstat(fd, &st))
 		return 0;
 	return (uint64_t)st.st_blocks * 512;
 }

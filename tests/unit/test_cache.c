@@ -540,6 +540,20 @@ static void test_damaged_segment(void)
 	}
 }
 
+/* How many indexes were set aside. */
+static int count_bad(const char *dir)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *entry;
+	int count = 0;
+
+	while (d && (entry = readdir(d)))
+		count += !strncmp(entry->d_name, "index.bad-", 10);
+	if (d)
+		(void)closedir(d);
+	return count;
+}
+
 static void test_damaged_index(void)
 {
 	static const struct {
@@ -576,6 +590,7 @@ static void test_damaged_index(void)
 			continue;
 		is_int(count_blocks_soon(c, 0, 200), 200, "index %s: rebuilt",
 		       cases[i].name);
+		is_int(count_bad(dir), 1, "index %s: set aside", cases[i].name);
 		is_int(put_block(c, 1000), 0, "index %s: usable",
 		       cases[i].name);
 		cache_free(c);
@@ -598,11 +613,11 @@ static void test_unclean(void)
 	cache_free(c);
 	(void)snprintf(path, sizeof(path), "%s/index/clean", dir);
 	is_int(unlink(path), 0, "a clean end leaves its mark");
-	/* Without segments a rebuilt index would be empty. */
 	c = open_sized(dir, SIZE);
 	if (ok(c != NULL, "opened without the mark"))
-		is_int(count_blocks(c, 0, 50), 50, "the index was kept");
+		is_int(count_blocks(c, 0, 50), 50, "all there");
 	cache_free(c);
+	is_int(count_bad(dir), 0, "the index was kept");
 }
 
 /* ---- limits -------------------------------------------------------------- */
@@ -646,6 +661,7 @@ static void test_scan(void)
 		return;
 	for (uint32_t n = 0; n < 24; n++)
 		(void)put_block(c, n);
+	(void)put_block(c, 100);
 	cache_sync(c);
 	is_int(count_blocks(c, 0, 24), 24, "first use of the working set");
 	(void)usleep(2200000);
@@ -667,6 +683,11 @@ static void test_scan(void)
 	ok(stats.evicted_bytes > 8 * size, "evicted %llu bytes",
 	   (unsigned long long)stats.evicted_bytes);
 	is_int(count_blocks(c, 0, 24), 24, "the working set survived the scan");
+	is_int(check_block(c, 100), -ENOENT, "what was not used did not");
+	(void)put_block(c, 100);
+	for (uint64_t n = 0; n < 2 * size / (256 << 10); n++)
+		(void)put_bulk(c, n + 1000000);
+	is_int(check_block(c, 100), 0, "what comes back is spared probation");
 	cache_free(c);
 	c = open_sized(dir, size);
 	is_int(c ? count_blocks(c, 0, 24) : -1, 24, "also after reopening");

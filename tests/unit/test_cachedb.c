@@ -65,7 +65,7 @@ static int erase_if(struct cachedb *db, const char *key, const char *value)
 static void test_changes(void)
 {
 	for (int sync = 0; sync < 2; sync++) {
-		char name[16];
+		char name[24];
 		bool fresh = false;
 		struct cachedb *db;
 

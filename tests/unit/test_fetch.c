@@ -725,6 +725,43 @@ static void test_pieces(void)
 	free(content);
 }
 
+/* Of many plans only some are given to the store; a reader's goes first. */
+static void test_upgrade(void)
+{
+	struct fetch_req req = {.done = answered};
+	CLEANUP_REQ struct store_req head = {0};
+	char bucket[300], path[400];
+	struct answers a;
+	struct world w;
+
+	world_init(&w, false);
+	(void)snprintf(bucket, sizeof(bucket), "%s/bucket", w.dir);
+	write_object(bucket, "plain", "", 0);
+	(void)snprintf(path, sizeof(path), "%s/plain", bucket);
+	if (truncate(path, 100 * (off_t)PIECE_LARGE))
+		abort();
+	store_req_init(&head, STORE_HEAD, "plain");
+	if (store_run(w.fault.inner, &head, NULL))
+		abort();
+	set_hold(&w.fault, true);
+	for (uint64_t i = 0; i < 80; i++)
+		fetch_prefetch_pieces(w.fetch, "plain", &head.object, i, 1);
+	is_int(settled_gets(&w), 16, "some prefetches are sent");
+	answers_init(&a, 1);
+	req.arg = &a;
+	fetch_piece(w.fetch, "plain", &head.object, PIECE_SMALL, 30 * 16 + 5,
+		    &req);
+	is_int(settled_gets(&w), 17, "the one that is wanted as well");
+	is_int(atomic_load(&w.fault.priorities[STORE_FOREGROUND]), 1,
+	       "before the others");
+	set_hold(&w.fault, false);
+	ok(answers_wait(&a) && req.ref && req.ref->len == PIECE_SMALL,
+	   "and answered");
+	cache_ref_put(req.ref);
+	is_int(settled_gets(&w), 64, "what is beyond the budget is forgotten");
+	world_done(&w);
+}
+
 /* ---- threads ------------------------------------------------------------- */
 
 struct reader {
@@ -786,6 +823,7 @@ int main(void)
 	test_damage();
 	test_free();
 	test_pieces();
+	test_upgrade();
 	test_threads();
 	(void)nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	return tap_done();
