@@ -359,7 +359,10 @@ void reply_read(struct reply *ret_reply, const struct request *r,
 	memset(a, 0, sizeof(*a));
 	if (x->result != XFER_OK) {
 		a->fault = fault_of_xfer(x->result);
-		(void)err_set(&a->err, a->fault.code, "%s", x->error);
+		(void)err_set(&a->err, a->fault.code, "%s%s", x->error,
+			      x->result == XFER_UNTRUSTED
+				      ? "; name the authority with ca_bundle="
+				      : "");
 		return;
 	}
 	date = headers_get(&x->answer, "date");
