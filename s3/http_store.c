@@ -98,6 +98,11 @@ static void http_cancel(struct store *store, struct store_req *req)
 		xfer_cancel(s->xfer, &((struct call *)req->impl)->xfer);
 }
 
+static void http_expect(struct store *store, unsigned int count)
+{
+	xfer_expect(http_store_of(store)->xfer, count);
+}
+
 static void end_calls(struct http_store *s)
 {
 	LOCK_SCOPE(&s->lock);
@@ -133,6 +138,7 @@ static void http_free(struct store *store)
 static const struct store_ops http_ops = {
 	.submit = http_submit,
 	.cancel = http_cancel,
+	.expect = http_expect,
 	.free = http_free,
 };
 

@@ -1,24 +1,97 @@
 #include "s3/sockets.h"
 
+#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include "s3/base/clock.h"
+
+#define AHEAD_MS 10000
 
 void sockets_init(struct sockets *s)
 {
 	memset(s, 0, sizeof(*s));
 }
 
+static void drop_ahead(struct sockets *s, size_t i)
+{
+	(void)close(s->ahead[i].fd); /* nothing was sent on it */
+	s->ahead[i] = s->ahead[--s->ahead_count];
+}
+
 void sockets_done(struct sockets *s)
 {
+	while (s->ahead_count)
+		drop_ahead(s, 0);
 	free(s->entries);
 	sockets_init(s);
 }
 
+void sockets_expect(struct sockets *s, size_t count)
+{
+	s->expected = count;
+}
+
+static void open_ahead(struct sockets *s, const struct curl_sockaddr *address)
+{
+	struct socket_ahead *a = &s->ahead[s->ahead_count];
+	int fd;
+
+	if (address->addrlen > sizeof(a->address))
+		return;
+	fd = socket(address->family,
+		    address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    address->protocol);
+	if (fd < 0)
+		return;
+	if (connect(fd, &address->addr, address->addrlen) &&
+	    errno != EINPROGRESS) {
+		(void)close(fd); /* curl's own attempt tells what is wrong */
+		return;
+	}
+	a->fd = fd;
+	a->opened_ms = clock_now_ms();
+	a->address_len = address->addrlen;
+	memcpy(&a->address, &address->addr, address->addrlen);
+	s->ahead_count++;
+}
+
+/* Connected, and the server has neither closed nor spoken. */
+static bool is_ready(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && p.revents == POLLOUT;
+}
+
+/* A connection to that address that was opened ahead; -1 if none is ready. */
+static int take_ahead(struct sockets *s, const struct curl_sockaddr *address)
+{
+	uint64_t now_ms = clock_now_ms();
+
+	for (size_t i = s->ahead_count; i-- > 0;) {
+		struct socket_ahead *a = &s->ahead[i];
+		int fd = a->fd;
+
+		if (now_ms - a->opened_ms > AHEAD_MS) {
+			drop_ahead(s, i);
+			continue;
+		}
+		if (a->address_len != address->addrlen ||
+		    memcmp(&a->address, &address->addr, a->address_len) ||
+		    !is_ready(fd))
+			continue;
+		*a = s->ahead[--s->ahead_count];
+		return fd;
+	}
+	return -1;
+}
+
 /* Without memory the socket is merely not known. */
-static void note(struct sockets *s, int fd)
+static void note(struct sockets *s, int fd, bool connected)
 {
 	if (s->count == s->room) {
 		size_t room = s->room ? 2 * s->room : 16;
@@ -30,20 +103,43 @@ static void note(struct sockets *s, int fd)
 		s->entries = entries;
 		s->room = room;
 	}
-	s->entries[s->count++] = (struct socket_entry){ .fd = fd };
+	s->entries[s->count++] =
+		(struct socket_entry){ .fd = fd, .connected = connected };
 }
 
 static curl_socket_t on_open(void *arg, curlsocktype purpose,
 			     struct curl_sockaddr *address)
 {
-	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-			address->protocol);
+	struct sockets *s = arg;
+	int fd = take_ahead(s, address);
 
 	(void)purpose;
+	if (fd >= 0) {
+		note(s, fd, true);
+		return fd;
+	}
+	fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+		    address->protocol);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
-	note(arg, fd);
+	note(s, fd, false);
+	while (s->expected && s->ahead_count < SOCKETS_AHEAD_MAX) {
+		s->expected--;
+		open_ahead(s, address);
+	}
+	s->expected = 0;
 	return fd;
+}
+
+static int on_opened(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	const struct sockets *s = arg;
+
+	(void)purpose;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->entries[i].fd == fd && s->entries[i].connected)
+			return CURL_SOCKOPT_ALREADY_CONNECTED;
+	return CURL_SOCKOPT_OK;
 }
 
 static int on_close(void *arg, curl_socket_t fd)
@@ -65,6 +161,11 @@ CURLcode sockets_attach(struct sockets *s, CURL *easy)
 	code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	if (!code)
 		code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, s);
+	if (!code)
+		code = curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION,
+					on_opened);
+	if (!code)
+		code = curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, s);
 	if (!code)
 		code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION,
 					on_close);

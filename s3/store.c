@@ -135,6 +135,12 @@ static void wake_waiter(struct store_req *req)
 	pthread_cond_signal(&w->wake);
 }
 
+void store_expect(struct store *s, unsigned int count)
+{
+	if (s->ops->expect)
+		s->ops->expect(s, count);
+}
+
 int store_run(struct store *s, struct store_req *req, struct err *e)
 {
 	struct waiter w = {.finished = false};

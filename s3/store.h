@@ -203,6 +203,8 @@ struct store_ops {
 	/* Asks that the request complete soon; harmless if it has. The caller
 	 * makes sure that it has not been freed. */
 	void (*cancel)(struct store *s, struct store_req *req);
+	/* May be NULL. */
+	void (*expect)(struct store *s, unsigned int count);
 	void (*free)(struct store *s);
 };
 
@@ -222,6 +224,9 @@ struct store {
 
 void store_submit(struct store *s, struct store_req *req);
 void store_cancel(struct store *s, struct store_req *req);
+/* A hint that about `count` requests will follow the next one at once: their
+ * connections may be opened ahead. Asks nothing of the server. */
+void store_expect(struct store *s, unsigned int count);
 /* Submits and waits; req->done and arg are used by it. Returns err.code and
  * copies the error to `e`. Not from a completion. */
 int store_run(struct store *s, struct store_req *req, struct err *e);

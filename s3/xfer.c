@@ -38,6 +38,7 @@ struct xfer {
 	/* guarded by lock: */
 	struct list incoming;
 	bool cancels; /* some request has `cancelled` set */
+	unsigned int expected; /* connections to open ahead */
 	bool stop;
 
 	/* the thread's: */
@@ -145,6 +146,9 @@ static bool take_orders(struct xfer *x)
 
 	lock_take(&x->lock);
 	stop = x->stop;
+	if (x->expected)
+		sockets_expect(&x->sockets, x->expected);
+	x->expected = 0;
 	while ((pos = list_pop_head(&x->incoming)))
 		list_add_tail(req_of(pos)->cancelled || stop ? &gone : &taken,
 			      pos);
@@ -337,6 +341,12 @@ void xfer_submit(struct xfer *x, struct xfer_req *req)
 	list_add_tail(&x->incoming, &req->link);
 	lock_drop(&x->lock);
 	(void)curl_multi_wakeup(x->multi); /* fails for a bad handle only */
+}
+
+void xfer_expect(struct xfer *x, unsigned int count)
+{
+	LOCK_SCOPE(&x->lock);
+	x->expected = count; /* taken along with the next request */
 }
 
 void xfer_cancel(struct xfer *x, struct xfer_req *req)

@@ -97,6 +97,9 @@ int xfer_open(struct xfer **ret_xfer, const struct xfer_options *o,
 	      struct err *e);
 /* Threads: any, `done` included. */
 void xfer_submit(struct xfer *x, struct xfer_req *req);
+/* Opens that many connections ahead, with the next that is opened. Threads:
+ * any. */
+void xfer_expect(struct xfer *x, unsigned int count);
 /* Ends the exchange soon as XFER_CANCELLED, also one submitted later. The
  * structure must be valid. Threads: any. */
 void xfer_cancel(struct xfer *x, struct xfer_req *req);
