@@ -296,7 +296,7 @@ static void test_objects_damaged(void)
 	const char *dir = dir_named("objects");
 	struct cache *c = open_sized(dir, (uint64_t)10 * MIB);
 	CLEANUP_BUF struct buf out = BUF_INIT(4 * MIB);
-	char *big = calloc(1, 400000), path[600], key[8];
+	char *big = calloc(1, 400000), path[600], key[16];
 	struct cache_stats stats;
 	int there = 0, fd;
 	struct dirent *d;
