@@ -67,7 +67,8 @@ void fetch_block(struct fetch *f, struct catalog *cat, const char *pool,
  * Readies blocks [first, first + count) of a catalog and what stands between
  * them in their packs, without an answer: what is missing is fetched at prefetch
  * priority within the budget, the rest is forgotten. A scan that just began
- * calls this with all that it is likely to read, in order.
+ * calls this with all that it is likely to read, in order. Planned when it
+ * returns: a fetch_block behind it joins the plan.
  */
 void fetch_prefetch(struct fetch *f, struct catalog *cat, const char *pool,
 		    uint32_t first, uint32_t count);

@@ -45,8 +45,9 @@ static void frame_free(struct fetch_unit *u)
 static bool frame_check(const struct fetch_req *req, const char *raw,
 			size_t len)
 {
-	const struct block b = {
-		.hash = req->id, .off = req->off, .len = req->len};
+	const struct block b = { .hash = req->id,
+				 .off = req->off,
+				 .len = req->len };
 
 	return !block_verify(&b, raw, len, NULL);
 }
@@ -74,7 +75,8 @@ static int frame_open(struct fetch_unit *u, const void *stored, size_t len,
 		catalog_block_at(fu->cat, fu->first + i, &b);
 		bad = block_verify(&b, out->raw, out->raw_len, r ? NULL : e);
 		*rec = (struct fetch_record){
-			.id = b.hash, .off = b.off, .len = b.len, .bad = bad};
+			.id = b.hash, .off = b.off, .len = b.len, .bad = bad
+		};
 		if (bad)
 			r = bad;
 	}
@@ -134,7 +136,7 @@ struct frame_job {
 	struct fetch_job job;
 	struct catalog *cat; /* counted */
 	char *pool; /* owned */
-	uint32_t first, count; /* rest of a pack: its block, 0 */
+	uint32_t block; /* one of the pack's */
 };
 
 static void frame_job_free(struct fetch_job *job)
@@ -146,9 +148,11 @@ static void frame_job_free(struct fetch_job *job)
 	free(j);
 }
 
-static void submit_job(struct fetch *f, struct catalog *cat, const char *pool,
-		       uint32_t first, uint32_t count,
-		       void (*run)(struct fetch_job *))
+static void rest_run(struct fetch_job *job);
+
+/* Has the rest of the pack fetched that holds the block. */
+static void submit_rest(struct fetch *f, struct catalog *cat, const char *pool,
+			uint32_t block)
 {
 	struct frame_job *j = calloc(1, sizeof(*j));
 
@@ -161,9 +165,8 @@ static void submit_job(struct fetch *f, struct catalog *cat, const char *pool,
 		return;
 	}
 	j->cat = catalog_ref(cat);
-	j->first = first;
-	j->count = count;
-	j->job.run = run;
+	j->block = block;
+	j->job.run = rest_run;
 	j->job.drop = frame_job_free;
 	fetch_job_submit(f, &j->job);
 }
@@ -171,7 +174,8 @@ static void submit_job(struct fetch *f, struct catalog *cat, const char *pool,
 /* Units gathered for a plan. */
 struct gathering {
 	struct fetch *fetch;
-	const struct frame_job *job;
+	struct catalog *cat; /* borrowed */
+	const char *pool; /* borrowed */
 	struct fetch_unit **units; /* the array is owned */
 	size_t count, room;
 	uint64_t bytes;
@@ -200,7 +204,7 @@ static void gather(struct gathering *g, uint32_t block, const struct block *b)
 		g->units = units;
 		g->room = room;
 	}
-	u = frame_new(g->job->cat, g->job->pool, block, &b->frame);
+	u = frame_new(g->cat, g->pool, block, &b->frame);
 	if (!u)
 		return;
 	g->units[g->count++] = u;
@@ -240,8 +244,9 @@ static void span_note(struct span_of_blob *spans, size_t *count,
 
 	if (!s && *count < SPANS_MAX) {
 		s = &spans[(*count)++];
-		*s = (struct span_of_blob){
-			.blob = p->blob, .start = p->off, .end = p->off};
+		*s = (struct span_of_blob){ .blob = p->blob,
+					    .start = p->off,
+					    .end = p->off };
 	}
 	if (s && p->off < s->start)
 		s->start = p->off;
@@ -253,7 +258,7 @@ static void span_note(struct span_of_blob *spans, size_t *count,
 static void gather_between(struct gathering *g, struct span_of_blob *spans,
 			   size_t count, uint32_t first, uint32_t end)
 {
-	struct catalog *cat = g->job->cat;
+	struct catalog *cat = g->cat;
 
 	for (uint32_t i = first, start; i < end && !gathering_is_full(g);) {
 		uint32_t n = catalog_frame_run(cat, i, &start);
@@ -268,41 +273,11 @@ static void gather_between(struct gathering *g, struct span_of_blob *spans,
 	}
 }
 
-static void prefetch_run(struct fetch_job *job)
-{
-	struct frame_job *j = container_of(job, struct frame_job, job);
-	struct gathering g = {.fetch = job->fetch, .job = j};
-	struct span_of_blob spans[SPANS_MAX];
-	uint32_t total = catalog_total_blocks(j->cat), end, low, high;
-	size_t span_count = 0;
-
-	end = j->first < total && j->count < total - j->first
-		      ? j->first + j->count
-		      : total;
-	for (uint32_t i = j->first, start; i < end && !gathering_is_full(&g);) {
-		uint32_t n = catalog_frame_run(j->cat, i, &start);
-		struct block b;
-
-		catalog_block_at(j->cat, i, &b);
-		gather(&g, i, &b);
-		span_note(spans, &span_count, &b.frame);
-		i = start + n;
-	}
-	low = j->first > BETWEEN_SCAN ? j->first - BETWEEN_SCAN : 0;
-	high = total - end > BETWEEN_SCAN ? end + BETWEEN_SCAN : total;
-	if (g.count && j->first < total) {
-		gather_between(&g, spans, span_count, end, high);
-		gather_between(&g, spans, span_count, low, j->first);
-	}
-	gathering_submit(&g);
-	frame_job_free(job);
-}
-
 /* One way from the block. False: it is no pack. */
 static bool gather_pack(struct gathering *g, const struct object_id *blob,
 			uint32_t from, bool down)
 {
-	struct catalog *cat = g->job->cat;
+	struct catalog *cat = g->cat;
 	uint32_t total = catalog_total_blocks(cat), strangers = 0, seen = 0;
 
 	for (uint32_t i = from, start;
@@ -330,11 +305,13 @@ static bool gather_pack(struct gathering *g, const struct object_id *blob,
 static void rest_run(struct fetch_job *job)
 {
 	struct frame_job *j = container_of(job, struct frame_job, job);
-	struct gathering g = {.fetch = job->fetch, .job = j};
+	struct gathering g = { .fetch = job->fetch,
+			       .cat = j->cat,
+			       .pool = j->pool };
 	struct block b;
-	uint32_t start, n = catalog_frame_run(j->cat, j->first, &start);
+	uint32_t start, n = catalog_frame_run(j->cat, j->block, &start);
 
-	catalog_block_at(j->cat, j->first, &b);
+	catalog_block_at(j->cat, j->block, &b);
 	/* Onwards first: that is the way readers go. */
 	if (!gather_pack(&g, &b.frame.blob, start + n, false) ||
 	    (start && !gather_pack(&g, &b.frame.blob, start - 1, true))) {
@@ -375,14 +352,37 @@ void fetch_block(struct fetch *f, struct catalog *cat, const char *pool,
 	(void)catalog_ref(cat);
 	if (fetch_want(f, u, req) && foreground && cache &&
 	    fetch_count_miss(f, &b.frame.blob) == REST_MISSES)
-		submit_job(f, cat, pool, block, 0, rest_run);
+		submit_rest(f, cat, pool, block);
 	catalog_unref(cat);
 }
 
+/* On the caller's thread: what is asked for right behind it joins the plan. */
 void fetch_prefetch(struct fetch *f, struct catalog *cat, const char *pool,
 		    uint32_t first, uint32_t count)
 {
+	struct gathering g = { .fetch = f, .cat = cat, .pool = pool };
+	struct span_of_blob spans[SPANS_MAX];
+	uint32_t total = catalog_total_blocks(cat), end, low, high;
+	size_t span_count = 0;
+
 	/* Without a cache there is nowhere to keep it. */
-	if (fetch_cache(f) && count)
-		submit_job(f, cat, pool, first, count, prefetch_run);
+	if (!fetch_cache(f) || first >= total)
+		return;
+	end = count < total - first ? first + count : total;
+	for (uint32_t i = first, start; i < end && !gathering_is_full(&g);) {
+		uint32_t n = catalog_frame_run(cat, i, &start);
+		struct block b;
+
+		catalog_block_at(cat, i, &b);
+		gather(&g, i, &b);
+		span_note(spans, &span_count, &b.frame);
+		i = start + n;
+	}
+	low = first > BETWEEN_SCAN ? first - BETWEEN_SCAN : 0;
+	high = total - end > BETWEEN_SCAN ? end + BETWEEN_SCAN : total;
+	if (g.count) {
+		gather_between(&g, spans, span_count, end, high);
+		gather_between(&g, spans, span_count, low, first);
+	}
+	gathering_submit(&g);
 }

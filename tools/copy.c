@@ -25,7 +25,6 @@
 
 #define WINDOW (64u << 20) /* bytes asked for and not yet written */
 #define PIECES_MAX 4096 /* the same, in pieces */
-#define PLAN_US 3000 /* what fetch takes to plan a window, in the background */
 #define PIECE BLOCK_MAX
 _Static_assert(PIECE_LARGE == PIECE, "packed and plain files share offsets");
 
@@ -479,10 +478,6 @@ static void ask(struct copy *c, struct batch *b)
 	for (size_t i = 0; i < b->count; i++)
 		count_cached(c, &b->wants[i]);
 	want_announce(b->wants, b->count, c->o.fetch);
-	/* Asked for at once, the first blocks would overtake their plan and
-	 * cost requests of their own. */
-	if (c->o.cache && b->count > 1)
-		(void)usleep(PLAN_US);
 	for (size_t i = 0; i < b->count; i++) {
 		struct piece *p = b->wants[i].owner;
 
