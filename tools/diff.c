@@ -1,0 +1,380 @@
+#include "tools/diff.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/names.h"
+#include "s3/base/cleanup.h"
+#include "tools/keylist.h"
+
+int diff_key(struct buf *out, const char *dir, const struct scan_entry *entry)
+{
+	(void)buf_add_str(out, dir);
+	(void)buf_add(out, entry->path, entry->path_len);
+	if (S_ISDIR(entry->st.st_mode) && entry->path_len)
+		(void)buf_add_char(out, '/');
+	return buf_error(out);
+}
+
+/* Path of an entry in the tree, from its key. */
+static size_t tree_path(const struct diff_input *in, const struct buf *key,
+			const char **ret_path)
+{
+	size_t skip = strlen(in->base->dir);
+	size_t len = key->len - skip;
+
+	*ret_path = key->data ? key->data + skip : "";
+	if (len && (*ret_path)[len - 1] == '/')
+		len--;
+	return len;
+}
+
+/* ---- what is refused ---------------------------------------------------- */
+
+/* The directory of a tree key that is not the target's own; its length, or 0. */
+static size_t other_tree(const struct diff_input *in,
+			 const struct store_list_entry *listed)
+{
+	const char *slash = memrchr(listed->key, '/', listed->key_len);
+	size_t len = slash ? (size_t)(slash + 1 - listed->key) : 0;
+	uint64_t seq;
+
+	if (len <= strlen(in->dir) ||
+	    !name_parse_tree(listed->key + len, listed->key_len - len, &seq))
+		return 0;
+	return len;
+}
+
+/* Whether the walk has something at or below the directory `dir`. */
+static bool scan_reaches(const struct diff_input *in, const char *dir,
+			 size_t len)
+{
+	size_t skip = strlen(in->dir);
+
+	for (size_t i = 0; i < in->scan->count; i++) {
+		const struct scan_entry *entry = &in->scan->entries[i];
+		size_t want = len - skip - 1;
+
+		if (entry->path_len >= want &&
+		    !memcmp(entry->path, dir + skip, want) &&
+		    (entry->path_len == want || entry->path[want] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* Entries below another tree would be void in this one. */
+static void refuse_other_trees(const struct diff_input *in,
+			       struct notes *refused)
+{
+	const struct store_list *l = in->listed;
+	const char *last = NULL;
+	size_t last_len = 0;
+
+	for (size_t i = 0; i < l->count; i++) {
+		const char *dir = l->entries[i].key;
+		size_t len = other_tree(in, &l->entries[i]);
+
+		/* The newest version lists first. */
+		if (!len || (len == last_len && !memcmp(dir, last, len)))
+			continue;
+		last = dir;
+		last_len = len;
+		if (l->entries[i].object.size && scan_reaches(in, dir, len))
+			notes_add(refused,
+				  "'%.*s' is a tree of its own: push it by "
+				  "itself",
+				  (int)len - 1, dir);
+	}
+}
+
+/* Whether a key that is not reserved lies below the file name `key`. */
+static bool objects_below(const struct diff_input *in, const struct buf *key)
+{
+	CLEANUP_FREE char *dir = NULL;
+	const struct store_list *l = in->listed;
+	size_t len = key->len + 1;
+
+	if (asprintf(&dir, "%s/", key->data) < 0)
+		return true; /* refused rather than hidden */
+	for (size_t i = keylist_seek(l, dir, len); i < l->count; i++) {
+		const struct store_list_entry *entry = &l->entries[i];
+		const char *name;
+		uint64_t seq;
+
+		if (entry->key_len < len || memcmp(entry->key, dir, len))
+			break;
+		name = memrchr(entry->key, '/', entry->key_len);
+		name++;
+		if (!name_parse_tree(
+			    name, entry->key_len - (size_t)(name - entry->key),
+			    &seq))
+			return true;
+	}
+	return false;
+}
+
+/* The target, or a directory above it, that the tree knows as a file. */
+static void refuse_file_above(const struct diff_input *in,
+			      struct notes *refused)
+{
+	const char *path = in->dir + strlen(in->base->dir);
+
+	for (const char *at = strchr(path, '/'); in->base->cat && at;
+	     at = strchr(at + 1, '/')) {
+		struct catalog_entry entry;
+
+		if (!catalog_find(in->base->cat, path, (size_t)(at - path),
+				  &entry) &&
+		    !S_ISDIR(entry.mode))
+			notes_add(refused, "'%.*s' is a file in the bucket",
+				  (int)(at - in->dir), in->dir);
+	}
+}
+
+/* ---- comparing ---------------------------------------------------------- */
+
+static bool same_blocks(const struct catalog *cat,
+			const struct catalog_entry *have,
+			const struct scan_entry *entry)
+{
+	if (have->block_count != block_count(have->size))
+		return false;
+	for (uint32_t i = 0; i < have->block_count; i++) {
+		struct block b;
+
+		catalog_block_at(cat, have->first_block + i, &b);
+		if (!hash_equal(&b.hash, &entry->hashes[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool same_content(const struct catalog *cat,
+			 const struct catalog_entry *have,
+			 const struct scan_entry *entry)
+{
+	if ((have->mode & S_IFMT) != (entry->st.st_mode & S_IFMT))
+		return false;
+	if (S_ISDIR(have->mode))
+		return true;
+	if (have->size != (uint64_t)entry->st.st_size)
+		return false;
+	if (S_ISLNK(have->mode))
+		return !memcmp(have->target, entry->target, have->size);
+	return same_blocks(cat, have, entry);
+}
+
+static bool same_attributes(const struct catalog_entry *have,
+			    const struct scan_entry *entry)
+{
+	return have->mode == entry->st.st_mode &&
+	       have->uid == entry->st.st_uid && have->gid == entry->st.st_gid &&
+	       have->mtime_ns == scan_mtime_ns(&entry->st);
+}
+
+static void refuse_kind(const struct catalog_entry *have,
+			const struct scan_entry *entry, struct notes *refused)
+{
+	if (!entry->path_len)
+		return; /* refuse_file_above speaks of the target itself */
+	if (S_ISDIR(have->mode) && !S_ISDIR(entry->st.st_mode))
+		notes_add(refused, "'%s' is a directory in the bucket",
+			  entry->path);
+	else if (!S_ISDIR(have->mode) && S_ISDIR(entry->st.st_mode))
+		notes_add(refused, "'%s' is a file in the bucket", entry->path);
+}
+
+static void compare(const struct diff_input *in, size_t at,
+		    const struct buf *key, struct diff_item *item,
+		    struct notes *refused)
+{
+	const struct scan_entry *entry = &in->scan->entries[at];
+	const struct store_list_entry *object;
+	struct catalog_entry have;
+	const char *path;
+	size_t len = tree_path(in, key, &path);
+
+	*item = (struct diff_item){ .kind = DIFF_CONTENT };
+	if (!S_ISDIR(entry->st.st_mode) && objects_below(in, key))
+		notes_add(refused, "'%s' is a directory in the bucket",
+			  entry->path);
+	if (!in->base->cat || catalog_find(in->base->cat, path, len, &have))
+		return;
+	refuse_kind(&have, entry, refused);
+	item->seen = true;
+	item->seen_commit_s = have.commit_s;
+	item->entry = have.index;
+	object = key->len ? keylist_find(in->listed, key->data, key->len)
+			  : NULL;
+	if (object && object->object.modified_s >= have.commit_s)
+		return; /* a plain object is what is seen there now */
+	if (!same_content(in->base->cat, &have, entry))
+		return;
+	item->kind = same_attributes(&have, entry) ? DIFF_SAME : DIFF_ATTR;
+}
+
+void diff_done(struct diff *d)
+{
+	free(d->items);
+	*d = (struct diff){ 0 };
+}
+
+int diff_make(struct diff *ret_diff, const struct diff_input *in,
+	      struct notes *refused, struct err *e)
+{
+	CLEANUP(diff_done) struct diff d = { 0 };
+	CLEANUP_BUF struct buf key = BUF_INIT(2 * PATH_MAX_LEN + STORE_KEY_MAX);
+
+	d.items =
+		calloc(in->scan->count ? in->scan->count : 1, sizeof(*d.items));
+	if (!d.items)
+		return err_set(e, -ENOMEM, "comparing: out of memory");
+	refuse_file_above(in, refused);
+	refuse_other_trees(in, refused);
+	for (size_t i = 0; i < in->scan->count; i++) {
+		const struct scan_entry *entry = &in->scan->entries[i];
+
+		buf_reset(&key);
+		if (diff_key(&key, in->dir, entry))
+			return err_set(e, -ENOMEM, "comparing: out of memory");
+		compare(in, i, &key, &d.items[i], refused);
+		if (d.items[i].kind != DIFF_SAME) {
+			d.changes++;
+		} else if (S_ISREG(entry->st.st_mode)) {
+			d.same_files++;
+			d.same_bytes += (uint64_t)entry->st.st_size;
+		}
+	}
+	*ret_diff = d;
+	d = (struct diff){ 0 };
+	return 0;
+}
+
+/* ---- changes ------------------------------------------------------------ */
+
+void diff_changes_done(struct diff_changes *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		free(c->paths[i]);
+	free(c->paths);
+	free(c->changes);
+	free(c->blocks);
+	*c = (struct diff_changes){ 0 };
+}
+
+static void set_attr(struct catalog_attr *attr, const struct scan_entry *entry)
+{
+	*attr = (struct catalog_attr){
+		.mode = entry->st.st_mode,
+		.uid = entry->st.st_uid,
+		.gid = entry->st.st_gid,
+		.size = S_ISDIR(entry->st.st_mode)
+				? 0
+				: (uint64_t)entry->st.st_size,
+		.mtime_ns = scan_mtime_ns(&entry->st),
+	};
+}
+
+static int set_blocks(const struct diff_input *in, const struct diff_item *item,
+		      const struct scan_entry *entry, const struct plan *plan,
+		      struct block *blocks, struct err *e)
+{
+	struct catalog_entry have;
+
+	if (item->kind == DIFF_CONTENT)
+		return plan_blocks(plan, entry, blocks)
+			       ? 0
+			       : err_set(e, -EAGAIN,
+					 "'%s' keeps changing while it is "
+					 "pushed",
+					 entry->path);
+	catalog_entry_at(in->base->cat, item->entry, &have);
+	for (uint32_t i = 0; i < have.block_count; i++)
+		catalog_block_at(in->base->cat, have.first_block + i,
+				 &blocks[i]);
+	return 0;
+}
+
+static char *entry_path(const struct diff_input *in,
+			const struct scan_entry *entry, size_t *ret_len)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(2 * PATH_MAX_LEN + STORE_KEY_MAX);
+	const char *path;
+
+	if (diff_key(&key, in->dir, entry))
+		return NULL;
+	*ret_len = tree_path(in, &key, &path);
+	return strndup(path, *ret_len);
+}
+
+/* Appends the change of one entry; its blocks are put at `blocks`. */
+static int add_change(struct diff_changes *c, const struct diff_input *in,
+		      const struct diff_item *item,
+		      const struct scan_entry *entry, const struct plan *plan,
+		      struct block *blocks, struct err *e)
+{
+	struct commit_change *ch = &c->changes[c->count];
+	int r;
+
+	*ch = (struct commit_change){
+		.fresh = item->kind == DIFF_CONTENT,
+		.target = entry->target,
+		.seen = item->seen,
+		.seen_commit_s = item->seen_commit_s,
+	};
+	set_attr(&ch->attr, entry);
+	ch->attr.commit_s = item->seen_commit_s;
+	if (S_ISREG(entry->st.st_mode)) {
+		ch->blocks = blocks;
+		ch->block_count = block_count(ch->attr.size);
+		r = set_blocks(in, item, entry, plan, blocks, e);
+		if (r)
+			return r;
+	}
+	c->paths[c->count] = entry_path(in, entry, &ch->path_len);
+	if (!c->paths[c->count])
+		return err_set(e, -ENOMEM, "commit: out of memory");
+	ch->path = c->paths[c->count++];
+	return 0;
+}
+
+int diff_changes_make(struct diff_changes *ret_changes, const struct diff *d,
+		      const struct diff_input *in, const struct plan *plan,
+		      struct err *e)
+{
+	CLEANUP(diff_changes_done) struct diff_changes c = { 0 };
+	size_t count = 0, used = 0;
+	uint64_t blocks = 0;
+
+	for (size_t i = 0; i < in->scan->count; i++) {
+		const struct scan_entry *entry = &in->scan->entries[i];
+
+		if (d->items[i].kind == DIFF_SAME)
+			continue;
+		count++;
+		if (S_ISREG(entry->st.st_mode))
+			blocks += block_count((uint64_t)entry->st.st_size);
+	}
+	c.changes = calloc(count ? count : 1, sizeof(*c.changes));
+	c.paths = calloc(count ? count : 1, sizeof(*c.paths));
+	c.blocks = calloc(blocks ? blocks : 1, sizeof(*c.blocks));
+	if (!c.changes || !c.paths || !c.blocks)
+		return err_set(e, -ENOMEM, "commit: out of memory");
+	for (size_t i = 0; i < in->scan->count; i++) {
+		int r;
+
+		if (d->items[i].kind == DIFF_SAME)
+			continue;
+		r = add_change(&c, in, &d->items[i], &in->scan->entries[i],
+			       plan, c.blocks + used, e);
+		if (r)
+			return r;
+		used += c.changes[c.count - 1].block_count;
+	}
+	*ret_changes = c;
+	c = (struct diff_changes){ 0 };
+	return 0;
+}

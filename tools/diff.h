@@ -1,0 +1,73 @@
+/*
+ * What a push changes: a local walk against a version of a tree and against the
+ * plain objects that a LIST of the target showed.
+ *
+ * Threads: one at a time; pure computation.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache/commit.h"
+#include "s3/store.h"
+#include "tools/notes.h"
+#include "tools/plan.h"
+#include "tools/scan.h"
+
+enum diff_kind {
+	DIFF_SAME,
+	DIFF_ATTR, /* attributes alone */
+	DIFF_CONTENT, /* new, other content, or hidden by a plain object */
+};
+
+struct diff_item {
+	enum diff_kind kind;
+	bool seen; /* the tree has an entry */
+	int64_t seen_commit_s;
+	uint32_t entry; /* in the catalog, if seen */
+};
+
+struct diff_input {
+	const struct scan *scan; /* hashed */
+	const char *dir; /* where the walk goes, from the bucket's root */
+	const struct tree_version *base; /* the tree that dir belongs to */
+	const struct store_list *listed; /* all keys below dir */
+};
+
+struct diff {
+	struct diff_item *items; /* one for each entry of the walk; owned */
+	size_t changes; /* not DIFF_SAME */
+	uint64_t same_files, same_bytes;
+};
+
+/*
+ * refused: by name, what cannot be pushed: a file where the bucket has a
+ * directory and the reverse, and what lies in another tree below `dir`.
+ * Errors: -ENOMEM.
+ */
+int diff_make(struct diff *ret_diff, const struct diff_input *in,
+	      struct notes *refused, struct err *e);
+void diff_done(struct diff *d);
+
+/* The changes to commit; owns what they point to, but for the walk's. */
+struct diff_changes {
+	struct commit_change *changes;
+	size_t count;
+	char **paths; /* owned strings */
+	struct block *blocks;
+};
+
+/*
+ * Yields the changes. Content of regular files comes from `plan`, whose blocks
+ * all have places; of those whose attributes alone changed, from the tree.
+ * Errors: -ENOMEM; -EAGAIN for a file without a place, by name.
+ */
+int diff_changes_make(struct diff_changes *ret_changes, const struct diff *d,
+		      const struct diff_input *in, const struct plan *plan,
+		      struct err *e);
+void diff_changes_done(struct diff_changes *c);
+
+/* Appends the key of a walk's entry; a directory's ends in "/" (the bucket's root
+ * is ""). */
+int diff_key(struct buf *out, const char *dir, const struct scan_entry *entry);
