@@ -1,0 +1,376 @@
+/*
+ * Uploading goes in rounds: plan, upload, see what is still without a place. A
+ * second one is needed where files were changed after they had been hashed, or
+ * where a collector has condemned meanwhile what was to be reused.
+ */
+#include "tools/content.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/index.h"
+#include "cache/names.h"
+#include "s3/base/clock.h"
+#include "s3/base/log.h"
+
+#define ROUNDS 4
+/* A commit must follow within an hour of the pool's listing. */
+#define LISTING_OLD_MS (45u * 60 * 1000)
+#define INDEX_BLOCKS_MAX (1u << 20) /* in one index */
+#define LAST_INDEX_TIMEOUT_MS 10000u
+
+void content_init(struct content *c)
+{
+	*c = (struct content){ 0 };
+	plan_init(&c->plan);
+	plan_init(&c->guess);
+}
+
+void content_done(struct content *c)
+{
+	uploader_free(c->guessed);
+	progress_stop(c->progress);
+	inventory_free(c->inventory);
+	plan_done(&c->guess);
+	plan_done(&c->plan);
+	free(c->added);
+	*c = (struct content){ 0 };
+}
+
+int content_open_pool(struct content *c, const char *pool, struct err *e)
+{
+	inventory_free(TAKE_PTR(c->inventory));
+	return inventory_open(&c->inventory, c->store, c->cache, pool, e);
+}
+
+size_t content_added(const struct content *c)
+{
+	return c->added_count;
+}
+
+static int no_memory(struct err *e)
+{
+	return err_set(e, -ENOMEM, "upload: out of memory");
+}
+
+static bool has_content(const struct scan_entry *entry)
+{
+	return S_ISREG(entry->st.st_mode) && entry->st.st_size;
+}
+
+static int open_uploader(struct content *c, const struct plan *plan,
+			 struct uploader **ret_uploader, struct err *e)
+{
+	CLEANUP(uploader_freep) struct uploader *u = NULL;
+	struct uploader_options o = {
+		.store = c->store,
+		.cache = c->cache,
+		.pool = c->pool,
+		.scan = c->hashing->scan,
+		.pool_prefix = inventory_pool(c->inventory),
+		.progress = c->progress,
+	};
+	int r = uploader_open(&u, &o, e);
+
+	if (!r)
+		r = uploader_add(u, plan, c->ids, e);
+	if (!r)
+		*ret_uploader = TAKE_PTR(u);
+	return r;
+}
+
+static bool find_in_pool(void *arg, const struct hash *hash,
+			 struct block *ret_block)
+{
+	const struct content *c = arg;
+
+	return inventory_find(c->inventory, hash, ret_block);
+}
+
+/* ---- guess -------------------------------------------------------------- */
+
+int content_guess(struct content *c, struct err *e)
+{
+	struct scan *s = c->hashing->scan;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (has_content(&s->entries[i]) && !s->entries[i].data)
+			return 0;
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		if (has_content(&s->entries[i]) &&
+		    plan_file(&c->guess, &s->entries[i]))
+			return no_memory(e);
+	}
+	if (plan_cut(&c->guess))
+		return no_memory(e);
+	if (!c->guess.pack_count)
+		return 0;
+	c->progress = progress_start("push", c->quiet);
+	progress_total(c->progress, c->guess.upload_files,
+		       c->guess.upload_bytes);
+	return open_uploader(c, &c->guess, &c->guessed, e);
+}
+
+int content_check_guess(struct content *c, struct err *e)
+{
+	size_t placed;
+	int r;
+
+	r = inventory_fetch(c->inventory, c->hashing->scan->bytes, e);
+	if (r || !c->guessed || inventory_fetching(c->inventory))
+		return r;
+	r = inventory_settle(c->inventory, e);
+	if (r)
+		return r;
+	placed = plan_offer_all(&c->guess, find_in_pool, c);
+	if (!placed) {
+		c->guess_sent = true;
+		uploader_release(c->guessed);
+	}
+	return 0;
+}
+
+static void drop_guess(struct content *c)
+{
+	uploader_free(TAKE_PTR(c->guessed));
+	progress_stop(TAKE_PTR(c->progress));
+	c->guess_sent = false;
+}
+
+/* ---- plan --------------------------------------------------------------- */
+
+static bool is_condemned(void *arg, const struct object_id *blob)
+{
+	const struct content *c = arg;
+
+	return inventory_condemned(c->inventory, blob);
+}
+
+static void offer_tree(struct plan *plan, const struct catalog *cat)
+{
+	uint32_t count = cat ? catalog_total_blocks(cat) : 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct block block;
+
+		catalog_block_at(cat, i, &block);
+		plan_offer(plan, &block);
+	}
+}
+
+/* Places in the tree cost nothing to learn; indexes are fetched for what is
+ * left. */
+static int look_up(struct content *c, const struct catalog *cat, struct err *e)
+{
+	struct plan *p = &c->plan;
+	int r;
+
+	offer_tree(p, cat);
+	if (plan_cut(p))
+		return no_memory(e);
+	r = inventory_fetch(c->inventory, p->upload_bytes, e);
+	if (!r)
+		r = inventory_settle(c->inventory, e);
+	if (r)
+		return r;
+	(void)plan_withdraw(p, is_condemned, c);
+	plan_offer_all(p, find_in_pool, c);
+	return plan_cut(p) ? no_memory(e) : 0;
+}
+
+int content_plan(struct content *c, const struct diff *diff,
+		 const struct tree_version *base, struct err *e)
+{
+	struct scan *s = c->hashing->scan;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (diff->items[i].kind == DIFF_CONTENT &&
+		    has_content(&s->entries[i]) &&
+		    plan_file(&c->plan, &s->entries[i]))
+			return no_memory(e);
+	}
+	if (!c->plan.file_count)
+		return 0;
+	if (c->guess_sent)
+		return plan_cut(&c->plan) ? no_memory(e) : 0;
+	return look_up(c, base->cat, e);
+}
+
+/* ---- index -------------------------------------------------------------- */
+
+static int note_added(void *arg, const struct block *block)
+{
+	struct content *c = arg;
+
+	if (c->added_count == c->added_room) {
+		size_t room = c->added_room ? 2 * c->added_room : 1024;
+		struct block *more =
+			reallocarray(c->added, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		c->added = more;
+		c->added_room = room;
+	}
+	c->added[c->added_count++] = *block;
+	return plan_place(&c->plan, block);
+}
+
+static int put_index(struct content *c, const struct block *blocks,
+		     size_t count, uint32_t timeout_ms, struct err *e)
+{
+	CLEANUP_BUF struct buf data = BUF_INIT(INDEX_OBJECT_MAX);
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+	struct object_id id = object_ids_next(c->ids);
+	struct store_req req;
+	int64_t now_s;
+	int r = index_encode(&data, blocks, count, e);
+
+	if (!r && store_now(c->store, UINT32_MAX, &now_s))
+		r = err_set(e, -EIO, "%s tells no time in its replies",
+			    c->store->name);
+	if (r)
+		return r;
+	if (name_index(&key, inventory_pool(c->inventory), now_s, &id))
+		return no_memory(e);
+	store_req_init(&req, STORE_PUT, key.data);
+	req.body = data.data;
+	req.body_len = data.len;
+	req.timeout_ms = timeout_ms;
+	r = store_run(c->store, &req, e);
+	if (!r && c->cache)
+		cache_object_put(c->cache, c->store->bucket_id, key.data,
+				 req.object.etag, data.data, data.len);
+	store_req_done(&req);
+	return r;
+}
+
+/* Puts everything that was added into indexes. */
+static int put_indexes(struct content *c, uint32_t timeout_ms, struct err *e)
+{
+	size_t done = 0;
+	int r = 0;
+
+	while (done < c->added_count && !r) {
+		size_t left = c->added_count - done;
+		size_t count = left < INDEX_BLOCKS_MAX ? left
+						       : INDEX_BLOCKS_MAX;
+
+		r = put_index(c, c->added + done, count, timeout_ms, e);
+		done += count;
+	}
+	return r;
+}
+
+/* ---- upload ------------------------------------------------------------- */
+
+static int hash_again(void *arg, struct scan_entry *file)
+{
+	struct content *c = arg;
+
+	return hashing_again(c->hashing, file);
+}
+
+/* Waits for the uploads, and learns what they brought also when they failed. */
+static int finish_uploader(struct content *c, struct uploader *u, struct err *e)
+{
+	int r = uploader_wait(u, c->stop, e);
+	int noted = uploader_each_block(u, note_added, c);
+
+	if (!r && noted)
+		r = no_memory(e);
+	if (!r)
+		r = uploader_each_changed(u, hash_again, c);
+	if (r == -ENOMEM && !e->code)
+		r = no_memory(e);
+	return r;
+}
+
+static int upload_guess(struct content *c, struct err *e)
+{
+	int r;
+
+	uploader_release(c->guessed);
+	r = finish_uploader(c, c->guessed, e);
+	drop_guess(c);
+	return r;
+}
+
+static int upload_round(struct content *c, struct err *e)
+{
+	CLEANUP(uploader_freep) struct uploader *u = NULL;
+	int r;
+
+	c->progress = progress_start("push", c->quiet);
+	progress_total(c->progress, c->plan.upload_files, c->plan.upload_bytes);
+	r = open_uploader(c, &c->plan, &u, e);
+	if (!r) {
+		uploader_release(u);
+		r = finish_uploader(c, u, e);
+	}
+	uploader_free(TAKE_PTR(u));
+	progress_stop(TAKE_PTR(c->progress));
+	return r;
+}
+
+/* A long push: what is to be reused may have been condemned meanwhile. */
+static int renew_inventory(struct content *c, struct err *e)
+{
+	uint64_t age = clock_now_ms() - inventory_asked_ms(c->inventory);
+	CLEANUP_FREE char *pool = NULL;
+	int r;
+
+	if (age < LISTING_OLD_MS)
+		return 0;
+	pool = strdup(inventory_pool(c->inventory));
+	if (!pool)
+		return no_memory(e);
+	r = content_open_pool(c, pool, e);
+	if (!r)
+		r = inventory_fetch(c->inventory, 0, e);
+	if (!r)
+		r = inventory_settle(c->inventory, e);
+	if (!r)
+		(void)plan_withdraw(&c->plan, is_condemned, c);
+	return r;
+}
+
+static int upload_rounds(struct content *c, struct err *e)
+{
+	int r = 0;
+
+	/* Sent already, or exactly what is to be sent. */
+	if (c->guessed && (c->guess_sent || plan_equal(&c->guess, &c->plan)))
+		r = upload_guess(c, e);
+	else
+		drop_guess(c);
+	for (unsigned int n = 0; !r; n++) {
+		r = renew_inventory(c, e);
+		if (!r && plan_cut(&c->plan))
+			r = no_memory(e);
+		if (r || (!c->plan.pack_count && !c->plan.blob_count))
+			break;
+		if (n == ROUNDS)
+			return err_set(e, -EAGAIN,
+				       "'%s' keeps changing while it is pushed",
+				       c->plan.pack_count
+					       ? c->plan.packs[0].files[0]->path
+					       : c->plan.blobs[0].file->path);
+		r = upload_round(c, e);
+	}
+	return r;
+}
+
+int content_upload(struct content *c, struct err *e)
+{
+	int r = upload_rounds(c, e);
+
+	if (!r)
+		r = put_indexes(c, 0, e);
+	else if (c->added_count && !put_indexes(c, LAST_INDEX_TIMEOUT_MS, NULL))
+		log_warn("what was uploaded completely is kept: the next push "
+			 "does not send it again");
+	return r;
+}

@@ -1,0 +1,72 @@
+/*
+ * Brings the content of a push into the pool: what the pool lacks is packed and
+ * uploaded, then an index of it.
+ *
+ * Packs can be made in advance, while it is not known yet what the pool has
+ * (content_guess); they are used if that turns out to be all of it.
+ *
+ * Threads: one at a time. Blocks on the network.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "cache/commit.h"
+#include "tools/diff.h"
+#include "tools/hashing.h"
+#include "tools/inventory.h"
+#include "tools/plan.h"
+#include "tools/progress.h"
+#include "tools/uploader.h"
+
+struct content {
+	/* Borrowed; set before the first call: */
+	struct store *store;
+	struct cache *cache; /* may be NULL */
+	struct pool *pool;
+	struct hashing *hashing; /* has run */
+	struct object_ids *ids;
+	bool (*stop)(void);
+	bool quiet; /* draw no progress */
+
+	struct inventory *inventory; /* owned */
+	struct plan plan;
+	/* private: */
+	struct progress *progress;
+	struct plan guess;
+	struct uploader *guessed; /* owned; NULL: none */
+	bool guess_sent;
+	struct block *added; /* in the pool, not in an index yet; owned */
+	size_t added_count, added_room;
+};
+
+void content_init(struct content *c);
+void content_done(struct content *c);
+
+/* Asks for the LIST of the pool at "" or "a/b/". */
+int content_open_pool(struct content *c, const char *pool, struct err *e);
+
+/* Begins to make packs of everything, if all of it is in memory. */
+int content_guess(struct content *c, struct err *e);
+/*
+ * For a target without a tree of its own: asks for the indexes; if none of them
+ * has to come over the network, and none names any of the content, the guess is
+ * right and is sent.
+ */
+int content_check_guess(struct content *c, struct err *e);
+
+/*
+ * Plans the upload of what `diff` calls changed content: looks for it in the
+ * tree and in the pool. Only indexes are fetched, and of those no more than
+ * there is content to upload.
+ */
+int content_plan(struct content *c, const struct diff *diff,
+		 const struct tree_version *base, struct err *e);
+/*
+ * Uploads; afterwards all content has a place that counts. On failure what was
+ * uploaded completely is put into an index, so that the next push can use it.
+ * Errors: -EAGAIN for what keeps changing; as store.h; -ECANCELED.
+ */
+int content_upload(struct content *c, struct err *e);
+/* Objects' blocks that this push has added to the pool so far. */
+size_t content_added(const struct content *c);

@@ -1,0 +1,379 @@
+/*
+ * The order of steps, and what overlaps with what:
+ *
+ *	LIST pool, LIST target    under way while files are read and hashed
+ *	packs made by a guess     while the answers are awaited
+ *	tree                      located from the target's listing
+ *	indexes                   asked for at once where the target has no tree
+ *	blobs, index, tree        strictly one after the other
+ *
+ * Where the target has no tree and no index names the content, little can be
+ * reused but through a tree further up: the guess is sent before that is known.
+ */
+#include "tools/push.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/commit.h"
+#include "cache/names.h"
+#include "s3/base/cleanup.h"
+#include "s3/base/log.h"
+#include "tools/content.h"
+#include "tools/diff.h"
+#include "tools/hashing.h"
+#include "tools/keylist.h"
+#include "tools/notes.h"
+#include "tools/scan.h"
+#include "tools/shadow.h"
+#include "tools/dest.h"
+
+struct push {
+	const struct push_options *o;
+	struct session *session;
+	struct store *store; /* the session's */
+	struct object_ids ids;
+	struct notes failed, skipped;
+
+	struct dest dest;
+	char *prefix; /* of the target's keys; owned */
+	struct keylist listed; /* of the target */
+	struct scan scan;
+	struct hashing hashing;
+	struct content content;
+	struct tree_version base;
+	struct diff diff;
+	struct push_result result;
+};
+
+static void push_init(struct push *p, struct session *session,
+		      const struct push_options *o)
+{
+	*p = (struct push){ .o = o, .session = session };
+	p->store = session->source.store;
+	object_ids_init(&p->ids);
+	notes_init(&p->failed);
+	notes_init(&p->skipped);
+	scan_init(&p->scan);
+	p->hashing = (struct hashing){
+		.scan = &p->scan,
+		.cache = session->cache,
+		.pool = session->pool,
+		.failed = &p->failed,
+		.stop = session_interrupted,
+	};
+	content_init(&p->content);
+	p->content.store = p->store;
+	p->content.cache = session->cache;
+	p->content.pool = session->pool;
+	p->content.hashing = &p->hashing;
+	p->content.ids = &p->ids;
+	p->content.stop = session_interrupted;
+	p->content.quiet = o->session->quiet;
+}
+
+static void push_done(struct push *p)
+{
+	content_done(&p->content);
+	diff_done(&p->diff);
+	tree_version_done(&p->base);
+	keylist_done(&p->listed);
+	scan_done(&p->scan);
+	dest_done(&p->dest);
+	free(p->prefix);
+	notes_done(&p->skipped);
+	notes_done(&p->failed);
+}
+
+static const char *option_pool(const struct push *p)
+{
+	return p->o->session->pool ? p->o->session->pool : "";
+}
+
+static int interrupted(struct err *e)
+{
+	return session_interrupted() ? err_set(e, -ECANCELED, "interrupted")
+				     : 0;
+}
+
+/* Fails when files were noted, having logged them. */
+static int check_failed(struct push *p, const char *what, struct err *e)
+{
+	size_t count = notes_count(&p->failed);
+
+	if (!count)
+		return 0;
+	notes_log(&p->failed, true);
+	return err_set(e, -EINVAL, "%zu %s; nothing was pushed", count, what);
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+static int start_lists(struct push *p, struct err *e)
+{
+	int r;
+
+	if (asprintf(&p->prefix, "%s%s", p->dest.dir,
+		     p->dest.name ? p->dest.name : "") < 0) {
+		p->prefix = NULL;
+		return err_set(e, -ENOMEM, "out of memory");
+	}
+	r = content_open_pool(&p->content, option_pool(p), e);
+	if (r)
+		return r;
+	return keylist_start(&p->listed, p->store, p->prefix, NULL, NULL, e);
+}
+
+/* Names that would be taken for something else in the bucket. */
+static void check_names(struct push *p)
+{
+	const char *dir = p->dest.dir;
+	CLEANUP_BUF struct buf key = BUF_INIT(2 * PATH_MAX_LEN + STORE_KEY_MAX);
+
+	for (size_t i = 0; i < p->scan.count; i++) {
+		const struct scan_entry *entry = &p->scan.entries[i];
+		const char *name = strrchr(entry->path, '/');
+		CLEANUP_FREE char *parent = NULL;
+
+		if (!entry->path_len)
+			continue;
+		name = name ? name + 1 : entry->path;
+		buf_reset(&key);
+		(void)buf_add_str(&key, dir);
+		(void)buf_add(&key, entry->path, (size_t)(name - entry->path));
+		parent = buf_take(&key);
+		if (!parent || name_is_reserved(parent, option_pool(p), name,
+						strlen(name)))
+			notes_add(&p->failed, "'%s': the name is reserved",
+				  entry->path);
+		else if (!path_is_safe(entry->path, entry->path_len))
+			notes_add(&p->failed, "'%s': the path is too long",
+				  entry->path);
+	}
+}
+
+static int read_source(struct push *p, struct err *e)
+{
+	int r;
+
+	if (p->dest.name)
+		r = scan_file(&p->scan, p->o->src, p->dest.name, e);
+	else
+		r = scan_dir(&p->scan, p->o->src, &p->failed, &p->skipped,
+			     session_interrupted, e);
+	if (!r) {
+		check_names(p);
+		r = check_failed(p, "names cannot be pushed", e);
+	}
+	if (r)
+		return r;
+	p->hashing.progress = progress_start("read", p->o->session->quiet);
+	progress_total(p->hashing.progress, p->scan.files, p->scan.bytes);
+	r = hashing_run(&p->hashing, e);
+	progress_stop(TAKE_PTR(p->hashing.progress));
+	return r ? r : check_failed(p, "files cannot be read", e);
+}
+
+/* ---- what the bucket has ------------------------------------------------ */
+
+/* A tree's pool is fixed when it is founded. */
+static int follow_pool(struct push *p, struct err *e)
+{
+	int r;
+
+	if (!p->base.head.seq ||
+	    !strcmp(p->base.head.pool, inventory_pool(p->content.inventory)))
+		return 0;
+	r = content_open_pool(&p->content, p->base.head.pool, e);
+	return r ? r : inventory_wait(p->content.inventory, e);
+}
+
+static int locate(struct push *p, struct err *e)
+{
+	/* A single file's listing does not show the directory's tree. */
+	const struct store_list *shown = p->dest.name ? NULL : &p->listed.all;
+	struct store_object object;
+	bool own_tree;
+	uint64_t seq;
+	int r;
+
+	r = keylist_wait(&p->listed, e);
+	if (!r)
+		r = inventory_wait(p->content.inventory, e);
+	if (r)
+		return r;
+	own_tree = shown && tree_newest(shown, p->dest.dir, &seq, &object);
+	if (shown && !own_tree)
+		r = content_check_guess(&p->content, e);
+	if (!r)
+		r = tree_locate(p->store, p->session->cache, p->dest.dir, shown,
+				&p->base, e);
+	return r ? r : follow_pool(p, e);
+}
+
+static struct diff_input diff_input(const struct push *p)
+{
+	return (struct diff_input){
+		.scan = &p->scan,
+		.dir = p->dest.dir,
+		.base = &p->base,
+		.listed = &p->listed.all,
+	};
+}
+
+static int compare(struct push *p, struct err *e)
+{
+	struct diff_input in = diff_input(p);
+	int r = diff_make(&p->diff, &in, &p->failed, e);
+
+	if (!r)
+		r = check_failed(p, "names stand in the way", e);
+	if (r)
+		return r;
+	p->result.unchanged = p->diff.same_files;
+	p->result.unchanged_bytes = p->diff.same_bytes;
+	return 0;
+}
+
+/* ---- changing it -------------------------------------------------------- */
+
+static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
+{
+	CLEANUP(diff_changes_done) struct diff_changes changes = { 0 };
+	struct diff_input in = diff_input(p);
+	struct commit c = {
+		.id = object_ids_next(&p->ids),
+		.pool = inventory_pool(p->content.inventory),
+		.single_writer = p->o->session->single_writer,
+		.gc_read_ms = inventory_asked_ms(p->content.inventory),
+	};
+	int r = diff_changes_make(&changes, &p->diff, &in, &p->content.plan, e);
+
+	if (!r)
+		r = interrupted(e);
+	if (r)
+		return r;
+	c.changes = changes.changes;
+	c.count = changes.count;
+	r = commit_run(p->store, p->session->cache, &p->base, &c, e);
+	if (r)
+		return r;
+	if (c.lost) {
+		log_warn("%zu %s changed by someone else meanwhile and left as "
+			 "it is there",
+			 c.lost, c.lost == 1 ? "path was" : "paths were");
+		p->result.warnings++;
+	}
+	*ret_commit_s = c.commit_s;
+	return 0;
+}
+
+static void clear_shadows(struct push *p, int64_t commit_s)
+{
+	struct err e = { 0 };
+	size_t count = 0;
+
+	/* With paths lost to others it is not known whose objects they are. */
+	if (p->result.warnings)
+		return;
+	if (!shadow_delete(p->store, &p->scan, p->dest.dir, p->prefix,
+			   &p->listed, commit_s, &count, &e)) {
+		p->result.removed = count;
+		return;
+	}
+	log_warn("plain objects of the same names could not be deleted: %s",
+		 e.text);
+	p->result.warnings++;
+}
+
+static void note_plan(struct push *p, const struct plan *plan)
+{
+	p->result.reused_bytes = plan->reuse_bytes;
+	p->result.upload_files = plan->upload_files;
+	p->result.upload_bytes = plan->upload_bytes;
+	p->result.upload_objects = plan->pack_count + plan->blob_count;
+}
+
+static int change(struct push *p, struct err *e)
+{
+	int64_t commit_s = INT64_MAX; /* nothing wins over what stood there */
+	int r;
+
+	if (p->diff.changes) {
+		r = content_plan(&p->content, &p->diff, &p->base, e);
+		if (r)
+			return r;
+		note_plan(p, &p->content.plan);
+		if (p->o->dry_run)
+			return 0;
+		r = content_upload(&p->content, e);
+		if (!r)
+			r = commit(p, &commit_s, e);
+		if (r)
+			return r;
+	}
+	if (!p->o->dry_run)
+		clear_shadows(p, commit_s);
+	return 0;
+}
+
+/* ---- as a whole --------------------------------------------------------- */
+
+static int run(struct push *p, struct err *e)
+{
+	int r = start_lists(p, e);
+
+	if (!r)
+		r = read_source(p, e);
+	if (!r)
+		r = interrupted(e);
+	if (!r && !p->o->dry_run)
+		r = content_guess(&p->content, e);
+	if (!r)
+		r = locate(p, e);
+	if (!r)
+		r = interrupted(e);
+	if (!r)
+		r = compare(p, e);
+	if (!r)
+		r = change(p, e);
+	if (r)
+		return r;
+	if (notes_count(&p->skipped)) {
+		notes_log(&p->skipped, false);
+		p->result.warnings++;
+	}
+	p->result.files = p->scan.files;
+	p->result.dirs = p->scan.dirs;
+	p->result.symlinks = p->scan.symlinks;
+	p->result.bytes = p->scan.bytes;
+	return 0;
+}
+
+static int find_target(struct push *p, struct err *e)
+{
+	struct stat st;
+
+	if (stat(p->o->src, &st) < 0)
+		return err_set(e, -errno, "'%s': %m", p->o->src);
+	return dest_make(&p->dest, p->o->src, S_ISDIR(st.st_mode), p->o->dest,
+			 p->session->source.prefix, option_pool(p), e);
+}
+
+int push_run(struct push_result *ret_result, struct session *session,
+	     const struct push_options *o, struct err *e)
+{
+	struct push p;
+	int r;
+
+	push_init(&p, session, o);
+	r = find_target(&p, e);
+	if (!r)
+		r = run(&p, e);
+	if (!r)
+		*ret_result = p.result;
+	push_done(&p);
+	return r;
+}
