@@ -220,6 +220,23 @@ static int add_file(struct round *r, size_t at)
 	return 0;
 }
 
+uint64_t hashing_unknown(const struct hashing *h)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < h->scan->count; i++) {
+		const struct scan_entry *entry = &h->scan->entries[i];
+		CLEANUP_FREE struct hash *hashes = NULL;
+
+		if (S_ISREG(entry->st.st_mode) &&
+		    entry->st.st_size <= PACKED_FILE_MAX &&
+		    (!h->cache ||
+		     cache_file_hashes(h->cache, &entry->st, &hashes)))
+			bytes += (uint64_t)entry->st.st_size;
+	}
+	return bytes;
+}
+
 /* The first round: everything that the hash cache does not know. */
 static int add_unknown(struct round *r)
 {

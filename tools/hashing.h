@@ -32,6 +32,9 @@ struct hashing {
 	bool (*stop)(void); /* looked at by all threads */
 };
 
+/* Bytes of files that packs can hold and the hash cache does not know. */
+uint64_t hashing_unknown(const struct hashing *h);
+
 /*
  * Sets `hashes` of every regular file (and st to what it was when they were
  * true), and `data` where the content is kept; those noted as failed have none.

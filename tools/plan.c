@@ -20,7 +20,6 @@
  * packs, as far as each is worth its request.
  */
 #define PACKS_AT_ONCE 8
-#define PACK_RAW_MIN (2u << 20)
 #define PACK_RAW_MAX (24u << 20)
 #define TAR_RECORD 512u
 
@@ -283,8 +282,8 @@ static int cut_packs(struct plan *p, struct scan_entry **files, size_t count,
 	uint64_t parts, at = 0, last = UINT64_MAX;
 	int r = 0;
 
-	if (target < PACK_RAW_MIN)
-		target = PACK_RAW_MIN;
+	if (target < PLAN_PACK_RAW_MIN)
+		target = PLAN_PACK_RAW_MIN;
 	if (target > PACK_RAW_MAX)
 		target = PACK_RAW_MAX;
 	parts = (total + target / 2) / target;

@@ -24,6 +24,9 @@
 #include "s3/base/table.h"
 #include "tools/scan.h"
 
+/* What a pack of a small push holds, in bytes of its files. */
+#define PLAN_PACK_RAW_MIN (2u << 20)
+
 struct plan_pack {
 	struct scan_entry **files; /* in path order; owned */
 	size_t count;

@@ -1,6 +1,7 @@
 /*
  * The order of steps, and what overlaps with what:
  *
+ *	the walk                  tells whether connections will be needed
  *	LIST pool, LIST target    under way while files are read and hashed
  *	packs made by a guess     while the answers are awaited
  *	tree                      located from the target's listing
@@ -29,6 +30,9 @@
 #include "tools/scan.h"
 #include "tools/shadow.h"
 #include "tools/dest.h"
+
+/* Requests that look for the tree while the first packs are sent. */
+#define LOOKUPS 2
 
 struct push {
 	const struct push_options *o;
@@ -126,6 +130,19 @@ static int start_lists(struct push *p, struct err *e)
 	return keylist_start(&p->listed, p->store, p->prefix, NULL, NULL, e);
 }
 
+/* Files that were never read were probably never pushed: their packs will follow
+ * the first answers at once. */
+static void announce(struct push *p)
+{
+	uint64_t bytes = hashing_unknown(&p->hashing);
+	uint64_t packs = (bytes + PLAN_PACK_RAW_MIN / 2) / PLAN_PACK_RAW_MIN;
+
+	if (packs > UPLOADER_AT_ONCE)
+		packs = UPLOADER_AT_ONCE;
+	if (packs && bytes <= HASHING_KEEP_MAX && !p->o->dry_run)
+		store_expect(p->store, (unsigned int)packs + LOOKUPS);
+}
+
 /* Names that would be taken for something else in the bucket. */
 static void check_names(struct push *p)
 {
@@ -154,7 +171,7 @@ static void check_names(struct push *p)
 	}
 }
 
-static int read_source(struct push *p, struct err *e)
+static int list_source(struct push *p, struct err *e)
 {
 	int r;
 
@@ -167,8 +184,13 @@ static int read_source(struct push *p, struct err *e)
 		check_names(p);
 		r = check_failed(p, "names cannot be pushed", e);
 	}
-	if (r)
-		return r;
+	return r;
+}
+
+static int read_source(struct push *p, struct err *e)
+{
+	int r;
+
 	p->hashing.progress = progress_start("read", p->o->session->quiet);
 	progress_total(p->hashing.progress, p->scan.files, p->scan.bytes);
 	r = hashing_run(&p->hashing, e);
@@ -323,8 +345,12 @@ static int change(struct push *p, struct err *e)
 
 static int run(struct push *p, struct err *e)
 {
-	int r = start_lists(p, e);
+	int r = list_source(p, e);
 
+	if (!r) {
+		announce(p);
+		r = start_lists(p, e);
+	}
 	if (!r)
 		r = read_source(p, e);
 	if (!r)
