@@ -26,8 +26,8 @@ struct server {
 };
 
 /* What libfuse has to say goes where our words go. */
-static void log_libfuse(enum fuse_log_level level, const char *fmt,
-			va_list args)
+__attribute__((format(printf, 2, 0))) static void
+log_libfuse(enum fuse_log_level level, const char *fmt, va_list args)
 {
 	char line[400];
 	size_t len;
