@@ -24,7 +24,11 @@ $SRC_URL $TMP/two fuse.assetfs $generic,allow_other,ttl=5,uid=7,umask=0002,multi
 $SRC_URL $TMP/three assetfs noauto,ro 0 0
 END
 mkdir "$TMP/one" "$TMP/two" "$TMP/three"
-cleanup_fn umount -lq "$TMP/one" "$TMP/two" "$TMP/three"
+umount_if_left()
+{
+	umount -lq "$TMP/one" "$TMP/two" "$TMP/three" "$TMP/four" || :
+}
+cleanup_fn umount_if_left
 
 mount -a -T "$TMP/fstab" || fail "mount -a: $?"
 for dir in one two; do
