@@ -9,7 +9,6 @@
 
 #include "cache/names.h"
 #include "s3/base/clock.h"
-#include "s3/base/lock.h"
 #include "s3/base/log.h"
 
 #define LEVELS_MAX 128
@@ -85,7 +84,7 @@ int tree_load(struct store *s, struct cache *c, const char *dir, uint64_t seq,
 {
 	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
 	CLEANUP_BUF struct buf data = BUF_INIT(TREE_OBJECT_MAX);
-	struct tree_version t = {.read_ms = clock_now_ms()};
+	struct tree_version t = { .read_ms = clock_now_ms() };
 	CLEANUP_REQ struct store_req req;
 	int r;
 
@@ -164,31 +163,16 @@ static bool page_tells(const struct store_list *l, const char *dir)
 	return last->key_len > len && strcmp(last->key + len, TREE_PREFIX) > 0;
 }
 
-/* One LIST for each level above, all at once. */
-struct level {
-	struct store_req req;
-	struct buf prefix;
-	struct levels *all;
-	char *dir; /* owned */
-};
-
+/* One LIST for each level above, all at once; the deepest first. */
 struct levels {
-	struct level level[LEVELS_MAX]; /* the deepest first */
+	struct level {
+		struct store_req req;
+		struct store_wait wait;
+		struct buf prefix;
+		char *dir; /* owned */
+	} level[LEVELS_MAX];
 	size_t count;
-	struct lock lock; /* LOCK_RANK_BASE */
-	/* guarded by lock: */
-	pthread_cond_t wake;
-	size_t running;
 };
-
-static void level_done(struct store_req *req)
-{
-	struct levels *all = req->arg;
-
-	LOCK_SCOPE(&all->lock);
-	if (!--all->running)
-		pthread_cond_signal(&all->wake);
-}
 
 static void levels_free(struct levels *all)
 {
@@ -197,8 +181,6 @@ static void levels_free(struct levels *all)
 		buf_done(&all->level[i].prefix);
 		free(all->level[i].dir);
 	}
-	(void)pthread_cond_destroy(&all->wake);
-	lock_done(&all->lock);
 	free(all);
 }
 DEFINE_CLEANUP(struct levels *, levels_free)
@@ -207,17 +189,15 @@ static int add_level(struct levels *all, const char *dir, size_t len)
 {
 	struct level *l = &all->level[all->count];
 
+	if (all->count == LEVELS_MAX)
+		return -ENAMETOOLONG;
 	l->dir = strndup(dir, len);
 	if (!l->dir)
 		return -ENOMEM;
 	all->count++;
 	store_req_init(&l->req, STORE_LIST, NULL);
 	buf_init(&l->prefix, 0);
-	if (prepare_newest(&l->req, &l->prefix, l->dir))
-		return -ENAMETOOLONG;
-	l->req.done = level_done;
-	l->req.arg = all;
-	return 0;
+	return prepare_newest(&l->req, &l->prefix, l->dir);
 }
 
 static int list_levels_above(struct store *s, const char *dir,
@@ -225,28 +205,21 @@ static int list_levels_above(struct store *s, const char *dir,
 {
 	CLEANUP(levels_freep) struct levels *all = calloc(1, sizeof(*all));
 	size_t len = strlen(dir);
-	int r = 0;
+	int r = all ? 0 : -ENOMEM;
 
-	if (!all)
-		return err_set(e, -ENOMEM, "'%s': out of memory", dir);
-	lock_init(&all->lock, LOCK_RANK_BASE);
-	cond_init(&all->wake);
 	while (len && !r) {
 		len--;
 		while (len && dir[len - 1] != '/')
 			len--;
-		r = all->count < LEVELS_MAX ? add_level(all, dir, len)
-					    : -ENAMETOOLONG;
+		r = add_level(all, dir, len);
 	}
 	if (r)
 		return err_set(e, r, "'%s': %s", dir, strerror(-r));
-	all->running = all->count;
 	for (size_t i = 0; i < all->count; i++)
-		store_submit(s, &all->level[i].req);
-	lock_take(&all->lock);
-	while (all->running)
-		cond_wait(&all->wake, &all->lock);
-	lock_drop(&all->lock);
+		store_begin(s, &all->level[i].req, &all->level[i].wait);
+	for (size_t i = 0; i < all->count; i++)
+		(void)store_await(&all->level[i].req, &all->level[i].wait,
+				  NULL); /* looked at one by one */
 	*ret_levels = TAKE_PTR(all);
 	return 0;
 }
@@ -291,7 +264,7 @@ int tree_locate(struct store *s, struct cache *c, const char *dir,
 		const struct store_list *listed, struct tree_version *ret_tree,
 		struct err *e)
 {
-	struct store_object object = {0};
+	struct store_object object = { 0 };
 	uint64_t seq = 0, start_ms = clock_now_ms();
 	bool found = false, above = false;
 	int r = 0;

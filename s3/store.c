@@ -118,16 +118,9 @@ void store_cancel(struct store *s, struct store_req *req)
 	s->ops->cancel(s, req);
 }
 
-struct waiter {
-	struct lock lock; /* LOCK_RANK_BASE */
-	/* guarded by lock: */
-	pthread_cond_t wake;
-	bool finished;
-};
-
 static void wake_waiter(struct store_req *req)
 {
-	struct waiter *w = req->arg;
+	struct store_wait *w = req->arg;
 
 	/* The waiter's stack may be gone once the lock is dropped. */
 	LOCK_SCOPE(&w->lock);
@@ -141,21 +134,24 @@ void store_expect(struct store *s, unsigned int count)
 		s->ops->expect(s, count);
 }
 
-int store_run(struct store *s, struct store_req *req, struct err *e)
+void store_begin(struct store *s, struct store_req *req, struct store_wait *w)
 {
-	struct waiter w = {.finished = false};
-
-	lock_init(&w.lock, LOCK_RANK_BASE);
-	cond_init(&w.wake);
+	lock_init(&w->lock, LOCK_RANK_BASE);
+	cond_init(&w->wake);
+	w->finished = false;
 	req->done = wake_waiter;
-	req->arg = &w;
+	req->arg = w;
 	store_submit(s, req);
-	lock_take(&w.lock);
-	while (!w.finished)
-		cond_wait(&w.wake, &w.lock);
-	lock_drop(&w.lock);
-	(void)pthread_cond_destroy(&w.wake);
-	lock_done(&w.lock);
+}
+
+int store_await(struct store_req *req, struct store_wait *w, struct err *e)
+{
+	lock_take(&w->lock);
+	while (!w->finished)
+		cond_wait(&w->wake, &w->lock);
+	lock_drop(&w->lock);
+	(void)pthread_cond_destroy(&w->wake);
+	lock_done(&w->lock);
 	req->done = NULL;
 	req->arg = NULL;
 	if (!req->err.code) {
@@ -163,6 +159,14 @@ int store_run(struct store *s, struct store_req *req, struct err *e)
 		return 0;
 	}
 	return err_copy(e, &req->err);
+}
+
+int store_run(struct store *s, struct store_req *req, struct err *e)
+{
+	struct store_wait w;
+
+	store_begin(s, req, &w);
+	return store_await(req, &w, e);
 }
 
 void store_counts(const struct store *s, struct store_counts *out)

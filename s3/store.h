@@ -53,6 +53,7 @@
 #include "s3/base/cleanup.h"
 #include "s3/base/err.h"
 #include "s3/base/list.h"
+#include "s3/base/lock.h"
 #include "s3/meta.h"
 
 #define STORE_KEY_MAX 1024
@@ -227,8 +228,21 @@ void store_cancel(struct store *s, struct store_req *req);
 /* A hint that about `count` requests will follow the next one at once: their
  * connections may be opened ahead. Asks nothing of the server. */
 void store_expect(struct store *s, unsigned int count);
-/* Submits and waits; req->done and arg are used by it. Returns err.code and
- * copies the error to `e`. Not from a completion. */
+/* One who waits for a request. */
+struct store_wait {
+	struct lock lock; /* LOCK_RANK_BASE */
+	/* guarded by lock: */
+	pthread_cond_t wake;
+	bool finished;
+};
+/*
+ * Submits a request that will be waited for; req->done and arg are used by it.
+ * store_await has to follow; it returns err.code and copies the error to `e`.
+ * Not from a completion.
+ */
+void store_begin(struct store *s, struct store_req *req, struct store_wait *w);
+int store_await(struct store_req *req, struct store_wait *w, struct err *e);
+/* Both. */
 int store_run(struct store *s, struct store_req *req, struct err *e);
 void store_counts(const struct store *s, struct store_counts *out);
 /*

@@ -218,49 +218,83 @@ static int note_added(void *arg, const struct block *block)
 	return plan_place(&c->plan, block);
 }
 
-static int put_index(struct content *c, const struct block *blocks,
-		     size_t count, uint32_t timeout_ms, struct err *e)
+static int encode_index(struct content *c, const struct block *blocks,
+			size_t count, struct content_index *ix, struct err *e)
 {
-	CLEANUP_BUF struct buf data = BUF_INIT(INDEX_OBJECT_MAX);
-	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
 	struct object_id id = object_ids_next(c->ids);
-	struct store_req req;
 	int64_t now_s;
-	int r = index_encode(&data, blocks, count, e);
+	int r;
 
+	buf_init(&ix->data, INDEX_OBJECT_MAX);
+	buf_init(&ix->key, STORE_KEY_MAX);
+	store_req_init(&ix->req, STORE_PUT, NULL);
+	r = index_encode(&ix->data, blocks, count, e);
 	if (!r && store_now(c->store, UINT32_MAX, &now_s))
 		r = err_set(e, -EIO, "%s tells no time in its replies",
 			    c->store->name);
 	if (r)
 		return r;
-	if (name_index(&key, inventory_pool(c->inventory), now_s, &id))
+	if (name_index(&ix->key, inventory_pool(c->inventory), now_s, &id))
 		return no_memory(e);
-	store_req_init(&req, STORE_PUT, key.data);
-	req.body = data.data;
-	req.body_len = data.len;
-	req.timeout_ms = timeout_ms;
-	r = store_run(c->store, &req, e);
-	if (!r && c->cache)
-		cache_object_put(c->cache, c->store->bucket_id, key.data,
-				 req.object.etag, data.data, data.len);
-	store_req_done(&req);
-	return r;
+	ix->req.key = ix->key.data;
+	ix->req.body = ix->data.data;
+	ix->req.body_len = ix->data.len;
+	return 0;
 }
 
-/* Puts everything that was added into indexes. */
-static int put_indexes(struct content *c, uint32_t timeout_ms, struct err *e)
+static void index_done(struct content_index *ix)
+{
+	store_req_done(&ix->req);
+	buf_done(&ix->data);
+	buf_done(&ix->key);
+}
+
+int content_index_begin(struct content *c, uint32_t timeout_ms, struct err *e)
 {
 	size_t done = 0;
 	int r = 0;
 
+	c->indexes = calloc(c->added_count / INDEX_BLOCKS_MAX + 1,
+			    sizeof(*c->indexes));
+	if (!c->indexes)
+		return no_memory(e);
 	while (done < c->added_count && !r) {
+		struct content_index *ix = &c->indexes[c->index_count];
 		size_t left = c->added_count - done;
 		size_t count = left < INDEX_BLOCKS_MAX ? left
 						       : INDEX_BLOCKS_MAX;
 
-		r = put_index(c, c->added + done, count, timeout_ms, e);
+		r = encode_index(c, c->added + done, count, ix, e);
+		ix->req.timeout_ms = timeout_ms;
 		done += count;
+		if (r) {
+			index_done(ix);
+			break;
+		}
+		c->index_count++;
+		store_begin(c->store, &ix->req, &ix->wait);
 	}
+	return r;
+}
+
+int content_index_end(struct content *c, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < c->index_count; i++) {
+		struct content_index *ix = &c->indexes[i];
+		int one = store_await(&ix->req, &ix->wait, r ? NULL : e);
+
+		if (!one && c->cache)
+			cache_object_put(c->cache, c->store->bucket_id,
+					 ix->key.data, ix->req.object.etag,
+					 ix->data.data, ix->data.len);
+		if (one)
+			r = one;
+		index_done(ix);
+	}
+	free(TAKE_PTR(c->indexes));
+	c->index_count = 0;
 	return r;
 }
 
@@ -366,10 +400,12 @@ static int upload_rounds(struct content *c, struct err *e)
 int content_upload(struct content *c, struct err *e)
 {
 	int r = upload_rounds(c, e);
+	int kept;
 
-	if (!r)
-		r = put_indexes(c, 0, e);
-	else if (c->added_count && !put_indexes(c, LAST_INDEX_TIMEOUT_MS, NULL))
+	if (!r || !c->added_count)
+		return r;
+	kept = content_index_begin(c, LAST_INDEX_TIMEOUT_MS, NULL);
+	if (!content_index_end(c, NULL) && !kept)
 		log_warn("what was uploaded completely is kept: the next push "
 			 "does not send it again");
 	return r;

@@ -19,6 +19,13 @@
 #include "tools/progress.h"
 #include "tools/uploader.h"
 
+/* An index on its way. */
+struct content_index {
+	struct store_req req;
+	struct store_wait wait;
+	struct buf data, key;
+};
+
 struct content {
 	/* Borrowed; set before the first call: */
 	struct store *store;
@@ -38,6 +45,8 @@ struct content {
 	bool guess_sent;
 	struct block *added; /* in the pool, not in an index yet; owned */
 	size_t added_count, added_room;
+	struct content_index *indexes; /* begun; owned */
+	size_t index_count;
 };
 
 void content_init(struct content *c);
@@ -68,5 +77,14 @@ int content_plan(struct content *c, const struct diff *diff,
  * Errors: -EAGAIN for what keeps changing; as store.h; -ECANCELED.
  */
 int content_upload(struct content *c, struct err *e);
+/*
+ * After content_upload: sends the index of all that was added, and waits for it.
+ * Nothing that refers to a blob may be sent before the blob is complete, but
+ * index and tree do not need each other: the commit runs in between. A failure
+ * costs others the reuse of what was added, nothing else.
+ * _end is called whatever _begin returned. timeout_ms: 0 for the store's.
+ */
+int content_index_begin(struct content *c, uint32_t timeout_ms, struct err *e);
+int content_index_end(struct content *c, struct err *e);
 /* Objects' blocks that this push has added to the pool so far. */
 size_t content_added(const struct content *c);

@@ -6,7 +6,8 @@
  *	packs made by a guess     while the answers are awaited
  *	tree                      located from the target's listing
  *	indexes                   asked for at once where the target has no tree
- *	blobs, index, tree        strictly one after the other
+ *	blobs                     complete before anything refers to them
+ *	index and tree            side by side
  *
  * Where the target has no tree and no index names the content, little can be
  * reused but through a tree further up: the guess is sent before that is known.
@@ -292,6 +293,21 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 	return 0;
 }
 
+static int commit_and_index(struct push *p, int64_t *ret_commit_s,
+			    struct err *e)
+{
+	struct err why = { 0 };
+	int begun = content_index_begin(&p->content, 0, &why);
+	int r = commit(p, ret_commit_s, e);
+	int ended = content_index_end(&p->content, begun ? NULL : &why);
+
+	if (!r && (begun || ended))
+		log_warn("the index of what was added is missing, so that "
+			 "others may upload it again: %s",
+			 why.text);
+	return r;
+}
+
 static void clear_shadows(struct push *p, int64_t commit_s)
 {
 	struct err e = { 0 };
@@ -332,7 +348,7 @@ static int change(struct push *p, struct err *e)
 			return 0;
 		r = content_upload(&p->content, e);
 		if (!r)
-			r = commit(p, &commit_s, e);
+			r = commit_and_index(p, &commit_s, e);
 		if (r)
 			return r;
 	}
