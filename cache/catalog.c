@@ -37,6 +37,12 @@ struct catalog {
 	const unsigned char *owners;
 	const char *strings;
 	struct places places;
+	/*
+	 * Blocks sorted by frame, and where each frame's begin; NULL where they
+	 * stand like that in the catalog itself.
+	 */
+	uint32_t *by_frame; /* owned */
+	uint32_t *frame_starts; /* owned; frame_count + 1 */
 };
 
 /* ---- records ------------------------------------------------------------- */
@@ -324,6 +330,44 @@ static int check(struct catalog *cat, struct err *e)
 
 /* ---- life ---------------------------------------------------------------- */
 
+static bool in_frame_order(const struct places *p)
+{
+	for (uint32_t i = 1; i < p->block_count; i++)
+		if (places_frame(p, i) < places_frame(p, i - 1))
+			return false;
+	return true;
+}
+
+/* Sorts the blocks by frame, by counting. */
+static int index_frames(struct catalog *cat, struct err *e)
+{
+	const struct places *p = &cat->places;
+
+	if (in_frame_order(p))
+		return 0;
+	cat->by_frame = calloc(p->block_count, sizeof(uint32_t));
+	cat->frame_starts =
+		calloc((size_t)p->frame_count + 2, sizeof(uint32_t));
+	if (!cat->by_frame || !cat->frame_starts)
+		return err_set(e, -ENOMEM, "no memory for a catalog");
+	/* Counted one further along, each start moves up while its frame is
+	 * filled, to where the next one's belongs. */
+	for (uint32_t i = 0; i < p->block_count; i++)
+		cat->frame_starts[places_frame(p, i) + 2]++;
+	for (uint32_t f = 2; f < p->frame_count + 2; f++)
+		cat->frame_starts[f] += cat->frame_starts[f - 1];
+	for (uint32_t i = 0; i < p->block_count; i++)
+		cat->by_frame[cat->frame_starts[places_frame(p, i) + 1]++] = i;
+	return 0;
+}
+
+static void catalog_free(struct catalog *cat)
+{
+	free(cat->by_frame);
+	free(cat->frame_starts);
+	free(cat);
+}
+
 int catalog_parse(struct catalog **ret_cat, void *data, size_t len,
 		  struct err *e)
 {
@@ -336,8 +380,10 @@ int catalog_parse(struct catalog **ret_cat, void *data, size_t len,
 	cat->data = data;
 	cat->len = len;
 	r = check(cat, e);
+	if (!r)
+		r = index_frames(cat, e);
 	if (r) {
-		free(cat);
+		catalog_free(cat);
 		return r;
 	}
 	*ret_cat = cat;
@@ -355,7 +401,7 @@ void catalog_unref(struct catalog *cat)
 	if (!cat || atomic_fetch_sub(&cat->refs, 1) != 1)
 		return;
 	free(cat->data);
-	free(cat);
+	catalog_free(cat);
 }
 
 const void *catalog_bytes(const struct catalog *cat, size_t *ret_len)
@@ -499,19 +545,69 @@ uint32_t catalog_total_blocks(const struct catalog *cat)
 	return cat->places.block_count;
 }
 
-uint32_t catalog_frame_run(const struct catalog *cat, uint32_t block,
-			   uint32_t *ret_first)
+uint32_t catalog_frame_number(const struct catalog *cat, uint32_t block)
+{
+	return places_frame(&cat->places, block);
+}
+
+uint32_t catalog_total_frames(const struct catalog *cat)
+{
+	return cat->places.frame_count;
+}
+
+/* Clips a frame's [first, end) to what is around `at`. */
+static void clip(uint32_t at, uint32_t *first, uint32_t *end)
+{
+	const uint32_t half = CATALOG_FRAME_MAX / 2;
+
+	if (at - *first > half)
+		*first = at - half;
+	if (*end - at > half)
+		*end = at + half;
+}
+
+/* Where `value` stands in the ascending [first, end), which has it. */
+static uint32_t find_sorted(const uint32_t *array, uint32_t first, uint32_t end,
+			    uint32_t value)
+{
+	while (end - first > 1) {
+		uint32_t mid = first + (end - first) / 2;
+
+		if (array[mid] <= value)
+			first = mid;
+		else
+			end = mid;
+	}
+	return first;
+}
+
+void catalog_frame_of(const struct catalog *cat, uint32_t block,
+		      struct catalog_frame *ret_frame)
 {
 	const struct places *p = &cat->places;
-	uint32_t frame = places_frame(p, block);
-	uint32_t first = block, end = block + 1;
+	uint32_t number = places_frame(p, block), first, end, at;
 
-	while (first && block - first < CATALOG_RUN_MAX &&
-	       places_frame(p, first - 1) == frame)
-		first--;
-	while (end < p->block_count && end - block < CATALOG_RUN_MAX &&
-	       places_frame(p, end) == frame)
-		end++;
-	*ret_first = first;
-	return end - first;
+	if (cat->by_frame) {
+		first = cat->frame_starts[number];
+		end = cat->frame_starts[number + 1];
+		at = find_sorted(cat->by_frame, first, end, block);
+	} else {
+		const uint32_t half = CATALOG_FRAME_MAX / 2;
+
+		first = at = block;
+		end = block + 1;
+		while (first && block - first < half &&
+		       places_frame(p, first - 1) == number)
+			first--;
+		while (end < p->block_count && end - block < half &&
+		       places_frame(p, end) == number)
+			end++;
+	}
+	clip(at, &first, &end);
+	*ret_frame = (struct catalog_frame){
+		.number = number,
+		.count = end - first,
+		.first = first,
+		.blocks = cat->by_frame ? cat->by_frame + first : NULL,
+	};
 }

@@ -22,8 +22,8 @@
 
 #define CATALOG_MAX (1u << 30) /* bytes; more is refused */
 #define CATALOG_NONE UINT32_MAX
-/* How far catalog_frame_run looks in each direction. */
-#define CATALOG_RUN_MAX 4096
+/* Members that a frame of FRAME_RAW_MAX can hold, a tar header each. */
+#define CATALOG_FRAME_MAX (FRAME_RAW_MAX / 512)
 
 struct catalog;
 
@@ -87,12 +87,30 @@ int catalog_path(const struct catalog *cat, uint32_t index, struct buf *out);
 void catalog_block_at(const struct catalog *cat, uint32_t block,
 		      struct block *ret_block);
 uint32_t catalog_total_blocks(const struct catalog *cat);
+
 /*
- * The run of blocks around `block` that stand in the same frame, neighbours of
- * one read: [*ret_first, *ret_first + returned count).
+ * The blocks that stand in one frame, which one read brings: wherever in the
+ * catalog they are, as files that were reused from other packs may stand between
+ * them. At most CATALOG_FRAME_MAX, those around the one asked about.
  */
-uint32_t catalog_frame_run(const struct catalog *cat, uint32_t block,
-			   uint32_t *ret_first);
+struct catalog_frame {
+	uint32_t number; /* < catalog_total_frames */
+	uint32_t count;
+	/* private: */
+	uint32_t first;
+	const uint32_t *blocks; /* borrowed; NULL: one run from `first` */
+};
+void catalog_frame_of(const struct catalog *cat, uint32_t block,
+		      struct catalog_frame *ret_frame);
+/* Number of the frame's i-th block, ascending. */
+static inline uint32_t catalog_frame_block(const struct catalog_frame *f,
+					   uint32_t i)
+{
+	return f->blocks ? f->blocks[i] : f->first + i;
+}
+/* The frame's number alone. */
+uint32_t catalog_frame_number(const struct catalog *cat, uint32_t block);
+uint32_t catalog_total_frames(const struct catalog *cat);
 
 /*
  * Building. Entries may come in any order; a later one for the same path

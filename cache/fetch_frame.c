@@ -1,9 +1,8 @@
 /*
  * Frames of blobs: blocks of packed files.
  *
- * Which blocks a frame holds is known from the catalog: those around the one
- * wanted that stand in the same frame. All of them are verified and cached. A
- * catalog lists blocks in the order of directories and packs hold them in the
+ * Which blocks a frame holds is known from the catalog. All of them are verified
+ * and cached. A catalog lists blocks in the order of directories and packs hold them in the
  * order of paths, so what stands between two frames of a pack is found near
  * them in the catalog: a scan looks some thousand blocks to both sides.
  *
@@ -29,7 +28,7 @@
 struct frame_unit {
 	struct fetch_unit unit;
 	struct catalog *cat; /* counted */
-	uint32_t first, count; /* the run of its blocks */
+	struct catalog_frame blocks; /* that stand in it */
 	struct frame_place place;
 };
 
@@ -64,15 +63,16 @@ static int frame_open(struct fetch_unit *u, const void *stored, size_t len,
 		return r;
 	out->raw = out->decoded.data;
 	out->raw_len = out->decoded.len;
-	out->records = calloc(fu->count, sizeof(*out->records));
+	out->records = calloc(fu->blocks.count, sizeof(*out->records));
 	if (!out->records)
 		return err_set(e, -ENOMEM, "out of memory");
-	for (uint32_t i = 0; i < fu->count; i++) {
+	for (uint32_t i = 0; i < fu->blocks.count; i++) {
 		struct fetch_record *rec = &out->records[out->count++];
 		struct block b;
 		int bad;
 
-		catalog_block_at(fu->cat, fu->first + i, &b);
+		catalog_block_at(fu->cat, catalog_frame_block(&fu->blocks, i),
+				 &b);
 		bad = block_verify(&b, out->raw, out->raw_len, r ? NULL : e);
 		*rec = (struct fetch_record){
 			.id = b.hash, .off = b.off, .len = b.len, .bad = bad
@@ -126,7 +126,7 @@ static struct fetch_unit *frame_new(struct catalog *cat, const char *pool,
 	frame_key(&fu->unit, place);
 	fu->place = *place;
 	fu->cat = catalog_ref(cat);
-	fu->count = catalog_frame_run(cat, block, &fu->first);
+	catalog_frame_of(cat, block, &fu->blocks);
 	return &fu->unit;
 }
 
@@ -171,29 +171,35 @@ static void submit_rest(struct fetch *f, struct catalog *cat, const char *pool,
 	fetch_job_submit(f, &j->job);
 }
 
-/* Units gathered for a plan. */
+/* Units gathered for a plan, each frame once. */
 struct gathering {
 	struct fetch *fetch;
 	struct catalog *cat; /* borrowed */
 	const char *pool; /* borrowed */
+	unsigned char *seen; /* a bit a frame of the catalog; owned */
 	struct fetch_unit **units; /* the array is owned */
 	size_t count, room;
 	uint64_t bytes;
 };
+
+/* False without memory: nobody waits for a prefetch. */
+static bool gathering_init(struct gathering *g, struct fetch *f,
+			   struct catalog *cat, const char *pool)
+{
+	*g = (struct gathering){ .fetch = f, .cat = cat, .pool = pool };
+	g->seen = calloc(catalog_total_frames(cat) / 8 + 1, 1);
+	return g->seen;
+}
 
 static bool gathering_is_full(const struct gathering *g)
 {
 	return g->bytes > fetch_budget(g->fetch);
 }
 
-/* Adds the frame of a block that is not cached. */
-static void gather(struct gathering *g, uint32_t block, const struct block *b)
+static void add_unit(struct gathering *g, uint32_t block, const struct block *b)
 {
-	struct cache *cache = fetch_cache(g->fetch);
 	struct fetch_unit *u;
 
-	if (gathering_is_full(g) || (cache && cache_has(cache, &b->hash)))
-		return;
 	if (g->count == g->room) {
 		size_t room = g->room ? 2 * g->room : 64;
 		struct fetch_unit **units = reallocarray(
@@ -211,10 +217,25 @@ static void gather(struct gathering *g, uint32_t block, const struct block *b)
 	g->bytes += b->frame.stored;
 }
 
+/* Adds the frame of a block, unless it is there or the block is cached. */
+static void gather(struct gathering *g, uint32_t block, const struct block *b)
+{
+	uint32_t number = catalog_frame_number(g->cat, block);
+	unsigned char bit = (unsigned char)(1u << number % 8);
+	struct cache *cache = fetch_cache(g->fetch);
+
+	if (gathering_is_full(g) || g->seen[number / 8] & bit ||
+	    (cache && cache_has(cache, &b->hash)))
+		return;
+	g->seen[number / 8] |= bit;
+	add_unit(g, block, b);
+}
+
 static void gathering_submit(struct gathering *g)
 {
 	fetch_plan(g->fetch, g->units, g->count);
 	free(g->units);
+	free(g->seen);
 }
 
 static bool same_blob(const struct object_id *a, const struct object_id *b)
@@ -260,8 +281,7 @@ static void gather_between(struct gathering *g, struct span_of_blob *spans,
 {
 	struct catalog *cat = g->cat;
 
-	for (uint32_t i = first, start; i < end && !gathering_is_full(g);) {
-		uint32_t n = catalog_frame_run(cat, i, &start);
+	for (uint32_t i = first; i < end && !gathering_is_full(g); i++) {
 		const struct span_of_blob *s;
 		struct block b;
 
@@ -269,7 +289,6 @@ static void gather_between(struct gathering *g, struct span_of_blob *spans,
 		s = span_find(spans, count, &b.frame.blob);
 		if (s && b.frame.off > s->start && b.frame.off < s->end)
 			gather(g, i, &b);
-		i = start + n;
 	}
 }
 
@@ -278,13 +297,13 @@ static bool gather_pack(struct gathering *g, const struct object_id *blob,
 			uint32_t from, bool down)
 {
 	struct catalog *cat = g->cat;
-	uint32_t total = catalog_total_blocks(cat), strangers = 0, seen = 0;
+	uint32_t total = catalog_total_blocks(cat), strangers = 0, i = from;
 
-	for (uint32_t i = from, start;
-	     i < total && seen < REST_SCAN_MAX && strangers < REST_STRANGERS;) {
-		uint32_t n = catalog_frame_run(cat, i, &start);
+	for (uint32_t seen = 0; seen < REST_SCAN_MAX; seen++) {
 		struct block b;
 
+		if (i >= total || strangers >= REST_STRANGERS)
+			break;
 		catalog_block_at(cat, i, &b);
 		if (same_blob(&b.frame.blob, blob)) {
 			if (b.frame.off + b.frame.stored > PACK_STORED_MAX)
@@ -292,12 +311,9 @@ static bool gather_pack(struct gathering *g, const struct object_id *blob,
 			gather(g, i, &b);
 			strangers = 0;
 		} else {
-			strangers += n;
+			strangers++;
 		}
-		seen += n;
-		if (down && !start)
-			break;
-		i = down ? start - 1 : start + n;
+		i += down ? -1u : 1u; /* below 0 ends it, too */
 	}
 	return true;
 }
@@ -305,16 +321,17 @@ static bool gather_pack(struct gathering *g, const struct object_id *blob,
 static void rest_run(struct fetch_job *job)
 {
 	struct frame_job *j = container_of(job, struct frame_job, job);
-	struct gathering g = { .fetch = job->fetch,
-			       .cat = j->cat,
-			       .pool = j->pool };
+	struct gathering g;
 	struct block b;
-	uint32_t start, n = catalog_frame_run(j->cat, j->block, &start);
 
+	if (!gathering_init(&g, job->fetch, j->cat, j->pool)) {
+		frame_job_free(job);
+		return;
+	}
 	catalog_block_at(j->cat, j->block, &b);
 	/* Onwards first: that is the way readers go. */
-	if (!gather_pack(&g, &b.frame.blob, start + n, false) ||
-	    (start && !gather_pack(&g, &b.frame.blob, start - 1, true))) {
+	if (!gather_pack(&g, &b.frame.blob, j->block, false) ||
+	    !gather_pack(&g, &b.frame.blob, j->block, true)) {
 		for (size_t i = 0; i < g.count; i++)
 			frame_free(g.units[i]);
 		g.count = 0;
@@ -360,23 +377,22 @@ void fetch_block(struct fetch *f, struct catalog *cat, const char *pool,
 void fetch_prefetch(struct fetch *f, struct catalog *cat, const char *pool,
 		    uint32_t first, uint32_t count)
 {
-	struct gathering g = { .fetch = f, .cat = cat, .pool = pool };
+	struct gathering g;
 	struct span_of_blob spans[SPANS_MAX];
 	uint32_t total = catalog_total_blocks(cat), end, low, high;
 	size_t span_count = 0;
 
 	/* Without a cache there is nowhere to keep it. */
-	if (!fetch_cache(f) || first >= total)
+	if (!fetch_cache(f) || first >= total ||
+	    !gathering_init(&g, f, cat, pool))
 		return;
 	end = count < total - first ? first + count : total;
-	for (uint32_t i = first, start; i < end && !gathering_is_full(&g);) {
-		uint32_t n = catalog_frame_run(cat, i, &start);
+	for (uint32_t i = first; i < end && !gathering_is_full(&g); i++) {
 		struct block b;
 
 		catalog_block_at(cat, i, &b);
 		gather(&g, i, &b);
 		span_note(spans, &span_count, &b.frame);
-		i = start + n;
 	}
 	low = first > BETWEEN_SCAN ? first - BETWEEN_SCAN : 0;
 	high = total - end > BETWEEN_SCAN ? end + BETWEEN_SCAN : total;

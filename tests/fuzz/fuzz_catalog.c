@@ -35,7 +35,7 @@ static void walk_entry(const struct catalog *cat, uint32_t index)
 	CLEANUP_BUF struct buf path = BUF_INIT(8192);
 	struct catalog_entry en, again;
 	struct block block;
-	uint32_t first;
+	struct catalog_frame frame;
 
 	catalog_entry_at(cat, index, &en);
 	must(!catalog_path(cat, index, &path));
@@ -47,7 +47,11 @@ static void walk_entry(const struct catalog *cat, uint32_t index)
 		catalog_block_at(cat, en.first_block + i, &block);
 		must(block.len <= BLOCK_MAX &&
 		     block.off + block.len <= block.frame.raw);
-		must(catalog_frame_run(cat, en.first_block + i, &first) > 0);
+		catalog_frame_of(cat, en.first_block + i, &frame);
+		must(frame.count > 0 &&
+		     frame.number < catalog_total_frames(cat));
+		must(catalog_frame_block(&frame, frame.count - 1) <
+		     catalog_total_blocks(cat));
 	}
 }
 

@@ -471,12 +471,12 @@ static uint64_t walk(const struct catalog *cat)
 				sum += (uint8_t)en.target[k];
 		for (uint32_t k = 0; k < en.block_count; k++) {
 			struct block b;
-			uint32_t first;
+			struct catalog_frame f;
 
 			catalog_block_at(cat, en.first_block + k, &b);
 			sum += b.len + b.frame.blob.bytes[15];
-			sum += catalog_frame_run(cat, en.first_block + k,
-						 &first);
+			catalog_frame_of(cat, en.first_block + k, &f);
+			sum += f.count + catalog_frame_block(&f, 0);
 		}
 	}
 	return sum;
@@ -524,13 +524,12 @@ static void test_damage(void)
 	is_int(refused, len, "every cut is refused");
 }
 
-static void test_frame_run(void)
+/* A catalog of 30 files, the i-th in frame frame_of(i). */
+static struct catalog *with_frames(int (*frame_of)(int i))
 {
 	CLEANUP(catalog_builder_freep) struct catalog_builder *b = NULL;
-	CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
 	struct block block = block_for("x", 100, 0);
 	struct catalog_attr attr = { .mode = S_IFREG | 0644, .size = 100 };
-	uint32_t first = 99;
 
 	(void)catalog_builder_open(&b);
 	block.frame.raw = 100000;
@@ -538,18 +537,47 @@ static void test_frame_run(void)
 		char name[20];
 
 		(void)snprintf(name, sizeof(name), "f%02d", i);
-		block.frame.off = (uint64_t)(i / 10) * 5000;
-		block.off = (uint32_t)(i % 10) * 1000;
+		block.frame.off = (uint64_t)frame_of(i) * 5000;
+		block.off = (uint32_t)i * 1000;
 		(void)catalog_builder_put(b, name, 3, &attr, NULL, &block, 1,
 					  NULL);
 	}
-	cat = finish(b);
-	is_int(catalog_frame_run(cat, 14, &first), 10, "neighbours in a frame");
-	is_int(first, 10, "from its first");
-	is_int(catalog_frame_run(cat, 0, &first), 10, "at the beginning");
-	is_int(first, 0, "from 0");
-	is_int(catalog_frame_run(cat, 29, &first), 10, "at the end");
-	is_int(first, 20, "from 20");
+	return finish(b);
+}
+
+static int in_runs(int i)
+{
+	return i / 10;
+}
+
+static int in_turn(int i)
+{
+	return i % 3;
+}
+
+static void test_frames(void)
+{
+	CLEANUP(catalog_unrefp) struct catalog *runs = with_frames(in_runs);
+	CLEANUP(catalog_unrefp) struct catalog *turns = with_frames(in_turn);
+	struct catalog_frame f;
+	int wrong = 0;
+
+	is_int(catalog_total_frames(runs), 3, "three frames");
+	catalog_frame_of(runs, 14, &f);
+	is_int(f.count, 10, "neighbours in a frame");
+	is_int(f.number, 1, "of its number");
+	is_int(catalog_frame_block(&f, 0), 10, "from its first");
+	catalog_frame_of(runs, 0, &f);
+	is_int(f.count, 10, "at the beginning");
+	catalog_frame_of(runs, 29, &f);
+	is_int(catalog_frame_block(&f, 9), 29, "at the end");
+	for (uint32_t i = 0; i < 30; i++) {
+		catalog_frame_of(turns, i, &f);
+		wrong += f.count != 10 || f.number != i % 3;
+		for (uint32_t k = 0; k < f.count; k++)
+			wrong += catalog_frame_block(&f, k) != i % 3 + 3 * k;
+	}
+	is_int(wrong, 0, "and with others between them");
 }
 
 static double seconds(void)
@@ -636,7 +664,7 @@ int main(void)
 	test_remove();
 	test_refused();
 	test_damage();
-	test_frame_run();
+	test_frames();
 	test_large();
 	return tap_done();
 }
