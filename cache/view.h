@@ -41,6 +41,8 @@ struct view_node {
 	/*
 	 * VIEW_PLAIN: false until the object's metadata were fetched; then only
 	 * size, mtime (LastModified) and the defaults of view_options are known.
+	 * VIEW_DIR: false where only its parent was listed, which does not tell
+	 * whether a tree or a marker describes it; the rest are the defaults.
 	 */
 	bool attrs_known;
 	mode_t mode; /* with type */

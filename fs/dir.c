@@ -177,7 +177,7 @@ static const struct view_node *whole_node(const struct view_listing *list,
 	if (pos < DOTS)
 		return NULL;
 	node = list->nodes[pos - DOTS];
-	return node->kind != VIEW_PLAIN || node->attrs_known ? node : NULL;
+	return node->attrs_known ? node : NULL;
 }
 
 void dir_read_plus(fuse_req_t req, fuse_ino_t id, size_t size, off_t off,
