@@ -209,7 +209,7 @@ int cachedb_txn_walk(struct cachedb_txn *t, enum cachedb_table table,
 int cachedb_view(struct cachedb *db, int (*fn)(struct cachedb_txn *t, void *),
 		 void *arg)
 {
-	struct cachedb_txn t = {.db = db};
+	struct cachedb_txn t = { .db = db };
 	int r;
 
 	if (atomic_load(&db->broken))
@@ -225,7 +225,7 @@ int cachedb_view(struct cachedb *db, int (*fn)(struct cachedb_txn *t, void *),
 int cachedb_get(struct cachedb *db, enum cachedb_table table, const void *key,
 		size_t key_len, struct buf *out)
 {
-	struct cachedb_txn t = {.db = db};
+	struct cachedb_txn t = { .db = db };
 	const void *value;
 	size_t len;
 	int r;
@@ -301,7 +301,7 @@ int cachedb_erase_if(struct cachedb *db, enum cachedb_table table,
 static int run_update(struct cachedb *db,
 		      int (*fn)(struct cachedb_txn *t, void *), void *arg)
 {
-	struct update u = {.fn = fn, .arg = arg};
+	struct update u = { .fn = fn, .arg = arg };
 
 	LOCK_SCOPE(&db->lock);
 	if (db->ending)
@@ -407,7 +407,7 @@ static int write_begin(struct cachedb *db, MDB_txn *parent, MDB_txn **ret_txn)
 /* In a transaction of its own, nested so that a failure undoes only itself. */
 static void apply_update(struct cachedb_txn *t, struct update *u)
 {
-	struct cachedb_txn child = {.db = t->db};
+	struct cachedb_txn child = { .db = t->db };
 	int r;
 
 	u->result = 0;
@@ -429,7 +429,7 @@ static void apply_update(struct cachedb_txn *t, struct update *u)
 static int write_all(struct cachedb *db, const struct list *changes,
 		     const struct list *updates)
 {
-	struct cachedb_txn t = {.db = db};
+	struct cachedb_txn t = { .db = db };
 	int r = atomic_load(&db->broken) ? -EIO : write_begin(db, NULL, &t.txn);
 
 	if (r)

@@ -106,7 +106,7 @@ static int by_age(const void *a, const void *b)
 /* Removes the least recently read until all take `max` bytes at most. */
 static void shrink(struct catfiles *f, uint64_t max)
 {
-	struct entries all = {0};
+	struct entries all = { 0 };
 
 	if (!scan(f, &all)) {
 		if (all.bytes > max)
@@ -187,8 +187,8 @@ static int read_content(int fd, struct buf *out)
 
 static void renew(int fd)
 {
-	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
-					  {.tv_nsec = UTIME_NOW}};
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+					   { .tv_nsec = UTIME_NOW } };
 	struct stat st;
 
 	if (!fstat(fd, &st) && clock_wall_s() - st.st_mtim.tv_sec > RENEW_S)

@@ -130,8 +130,8 @@ static int commit_time(struct store *s, const struct tree_version *base,
 static int refresh(struct store *s, struct cache *c, struct tree_version *base,
 		   struct err *e)
 {
-	struct tree_version now = {0};
-	struct store_object object = {0};
+	struct tree_version now = { 0 };
+	struct store_object object = { 0 };
 	uint64_t seq = 0;
 	bool found = false;
 	int r = tree_find_newest(s, base->dir, &found, &seq, &object, e);
@@ -154,8 +154,8 @@ static int refresh(struct store *s, struct cache *c, struct tree_version *base,
 static int is_ours(struct store *s, const char *dir, uint64_t seq,
 		   const struct object_id *id, bool *ret_ours, struct err *e)
 {
-	struct tree_version t = {0};
-	struct store_object any = {0};
+	struct tree_version t = { 0 };
+	struct store_object any = { 0 };
 	int r = tree_load(s, NULL, dir, seq, &any, &t, e);
 
 	*ret_ours = !r && !memcmp(&t.head.commit, id, sizeof(*id));
@@ -205,7 +205,7 @@ static int prove(struct store *s, struct cache *c, const char *key,
 		 struct err *e)
 {
 	char etag[STORE_ETAG_MAX];
-	struct err why = {0};
+	struct err why = { 0 };
 	bool again_versioned;
 	int r = put_version(s, key, data, &again_versioned, etag, &why);
 
@@ -244,7 +244,7 @@ static int adopt(struct store *s, struct cache *c, struct tree_version *base,
 		 const char *key, const char *etag, const struct buf *data,
 		 struct err *e)
 {
-	struct tree_version now = {.read_ms = base->read_ms};
+	struct tree_version now = { .read_ms = base->read_ms };
 	int r = tree_version_decode(&now, base->dir, base->head.seq + 1, data,
 				    e);
 
@@ -308,7 +308,7 @@ static int try_version(struct store *s, struct cache *c,
 
 static void pause_ms(uint32_t ms)
 {
-	struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
+	struct timespec ts = { ms / 1000, (long)(ms % 1000) * 1000000 };
 
 	(void)nanosleep(&ts, NULL); /* a shorter wait does no harm */
 }

@@ -129,9 +129,9 @@ static int walk_all(const char *dir)
 
 _Noreturn static void child_main(const char *dir, int answer)
 {
-	static const int fatal[] = {SIGALRM, SIGSEGV, SIGBUS, SIGABRT,
-				    SIGILL,  SIGFPE,  SIGPIPE};
-	const struct rlimit no_core = {0, 0};
+	static const int fatal[] = { SIGALRM, SIGSEGV, SIGBUS, SIGABRT,
+				     SIGILL,  SIGFPE,  SIGPIPE };
+	const struct rlimit no_core = { 0, 0 };
 	sigset_t none;
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 

@@ -25,13 +25,13 @@ static const struct {
 	const char *name;
 	size_t max; /* entries; 0: bounded elsewhere */
 } table_info[CACHEDB_TABLES] = {
-	[CACHEDB_META] = {"meta", 0},
-	[CACHEDB_SEGMENTS] = {"segments", 0},
-	[CACHEDB_BLOCKS] = {"blocks", 0},
-	[CACHEDB_GHOSTS] = {"ghosts", 1u << 20},
-	[CACHEDB_HEADS] = {"heads", 1u << 21},
-	[CACHEDB_FILES] = {"files", 1u << 21},
-	[CACHEDB_FACTS] = {"facts", 1u << 14},
+	[CACHEDB_META] = { "meta", 0 },
+	[CACHEDB_SEGMENTS] = { "segments", 0 },
+	[CACHEDB_BLOCKS] = { "blocks", 0 },
+	[CACHEDB_GHOSTS] = { "ghosts", 1u << 20 },
+	[CACHEDB_HEADS] = { "heads", 1u << 21 },
+	[CACHEDB_FILES] = { "files", 1u << 21 },
+	[CACHEDB_FACTS] = { "facts", 1u << 14 },
 };
 
 size_t dbenv_table_max(enum cachedb_table table)
@@ -45,9 +45,9 @@ MDB_val dbenv_val(const void *data, size_t len)
 	union {
 		const void *in;
 		void *out;
-	} u = {.in = data};
+	} u = { .in = data };
 
-	return (MDB_val){.mv_size = len, .mv_data = u.out};
+	return (MDB_val){ .mv_size = len, .mv_data = u.out };
 }
 
 void dbenv_check_readers(struct dbenv *env)
@@ -130,7 +130,7 @@ static int set_aside(const char *dir)
 int dbenv_open(struct dbenv *ret_env, const char *dir, bool sole,
 	       bool *ret_fresh, struct err *e)
 {
-	struct dbenv env = {.env = NULL};
+	struct dbenv env = { .env = NULL };
 	bool fresh = false;
 	int r = 0;
 

@@ -350,7 +350,7 @@ static void list_failed(struct load *l, struct err *e)
 
 static void tree_install(struct load *l, const struct buf *data, struct err *e)
 {
-	struct tree_version t = {0};
+	struct tree_version t = { 0 };
 	struct view_tree *tree;
 
 	if (tree_version_decode(&t, l->slot->dir, l->seq, data, e))
@@ -401,7 +401,7 @@ static bool tree_arrived(struct load *l, struct err *e)
 		if (d->cache &&
 		    !cache_object(d->cache, d->store->bucket_id, l->prefix,
 				  l->object.etag, &l->data)) {
-			struct err bad = {0};
+			struct err bad = { 0 };
 
 			tree_install(l, &l->data, &bad);
 			if (!bad.code)
@@ -432,7 +432,7 @@ static bool tree_arrived(struct load *l, struct err *e)
 static void load_job(struct pool_job *job)
 {
 	struct load *l = container_of(job, struct load, job);
-	struct err e = {0};
+	struct err e = { 0 };
 
 	if (l->req.op != STORE_LIST) {
 		if (!tree_arrived(l, &e))

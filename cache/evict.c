@@ -168,9 +168,9 @@ static int add_record(const struct record *rec, void *arg)
 	}
 	v->moves[v->count] = (struct block_move){
 		.id = rec->id,
-		.from = {.segment = v->entry.number,
-			 .off = rec->off,
-			 .len = rec->len},
+		.from = { .segment = v->entry.number,
+			  .off = rec->off,
+			  .len = rec->len },
 	};
 	v->crcs[v->count++] = rec->crc;
 	return 0;
@@ -179,10 +179,10 @@ static int add_record(const struct record *rec, void *arg)
 static int copy_forward(struct victim *v, size_t i)
 {
 	struct block_move *move = &v->moves[i];
-	const struct record rec = {.id = move->id,
-				   .off = move->from.off,
-				   .len = move->from.len,
-				   .crc = v->crcs[i]};
+	const struct record rec = { .id = move->id,
+				    .off = move->from.off,
+				    .len = move->from.len,
+				    .crc = v->crcs[i] };
 	CLEANUP_FREE void *data = malloc(rec.len);
 	int r;
 
@@ -257,7 +257,7 @@ static int evict_segment(struct evict *ev, const struct segment_entry *entry,
 			 uint64_t *freed)
 {
 	CLEANUP(victim_done)
-	struct victim v = {.ev = ev, .entry = *entry, .fd = -1};
+	struct victim v = { .ev = ev, .entry = *entry, .fd = -1 };
 	char path[PATH_MAX];
 	uint64_t kept;
 	int r = victim_path(ev, entry->number, path);

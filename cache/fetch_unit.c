@@ -200,7 +200,7 @@ static void unit_finish(struct fetch_unit *u, struct fetch_opened *o, int r,
 
 void fetch_unit_fail(struct fetch_unit *u, int r, const char *text)
 {
-	struct fetch_opened none = {.count = 0};
+	struct fetch_opened none = { .count = 0 };
 
 	unit_finish(u, &none, r, text);
 }
@@ -248,8 +248,8 @@ static bool unit_retry(struct fetch_unit *u)
 void fetch_unit_job(struct pool_job *job)
 {
 	struct fetch_unit *u = container_of(job, struct fetch_unit, job);
-	CLEANUP(opened_done) struct fetch_opened o = {.count = 0};
-	struct err e = {0};
+	CLEANUP(opened_done) struct fetch_opened o = { .count = 0 };
+	struct err e = { 0 };
 	int r = unit_open(u, &o, &e);
 
 	if (r == -EBADMSG && unit_retry(u))

@@ -44,8 +44,9 @@ struct fetch_opened {
 struct fetch_unit_ops {
 	/*
 	 * Makes plain bytes of what came, and fills in the records, bad ones
-	 * too. `stored` outlives `out`. On a pool thread. -EBADMSG: nothing of it can be used; also where
-	 * any record is bad (the good ones are usable). -ENOMEM.
+	 * too. `stored` outlives `out`. On a pool thread. -EBADMSG: nothing of
+	 * it can be used; also where any record is bad (the good ones are
+	 * usable). -ENOMEM.
 	 */
 	int (*open)(struct fetch_unit *u, const void *stored, size_t len,
 		    struct fetch_opened *out, struct err *e);

@@ -214,7 +214,7 @@ const struct view_node *node_with_meta(const struct view_node *from,
 				       const struct view_options *o)
 {
 	struct view_node *n = node_new(from->path, from->kind);
-	struct meta_posix p = {0};
+	struct meta_posix p = { 0 };
 
 	if (!n)
 		return NULL;

@@ -213,7 +213,7 @@ bool page_find(const struct page *p, const char *dir, const char *name,
 {
 	size_t dir_len = strlen(dir);
 	char key[STORE_KEY_MAX + 2];
-	struct page_child found = {0}, part;
+	struct page_child found = { 0 }, part;
 	bool any = false;
 	size_t i;
 

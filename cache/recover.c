@@ -31,7 +31,7 @@ static void close_dirp(DIR **dir)
 
 static int list_file(struct cachedb *db, int dir_fd, const char *name)
 {
-	struct segment_entry s = {.state = SEGMENT_FULL};
+	struct segment_entry s = { .state = SEGMENT_FULL };
 	struct segment_info info;
 	CLEANUP_FD int fd = -1;
 	struct stat st;

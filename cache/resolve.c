@@ -45,7 +45,7 @@ static int own_level_locked(const struct resolver *v, const char *dir,
 			    struct question *q, struct claims *c,
 			    struct found *f)
 {
-	CLEANUP(dirs_path_done) struct dirs_path path = {0};
+	CLEANUP(dirs_path_done) struct dirs_path path = { 0 };
 	CLEANUP(view_tree_unrefp) const struct view_tree *own = NULL;
 	struct dirs_level *level;
 	int r = dirs_path_locked(v->dirs, dir, q->wait, &path);
@@ -115,8 +115,8 @@ static int spot_of(struct spot *s, const char *prefix, const char *path)
 static int resolve_root_locked(const struct resolver *v, struct question *q,
 			       const struct spot *s, struct found *f)
 {
-	CLEANUP(dirs_path_done) struct dirs_path path = {0};
-	struct claims c = {.path = "", .key = s->key};
+	CLEANUP(dirs_path_done) struct dirs_path path = { 0 };
+	struct claims c = { .path = "", .key = s->key };
 	int r = dirs_path_locked(v->dirs, s->dir, q->wait, &path);
 
 	if (!r)
@@ -138,8 +138,8 @@ static int resolve_root_locked(const struct resolver *v, struct question *q,
 static int resolve_below_locked(const struct resolver *v, struct question *q,
 				const struct spot *s, struct found *f)
 {
-	CLEANUP(dirs_path_done) struct dirs_path path = {0};
-	struct claims c = {.path = q->path, .key = s->key, .sure = true};
+	CLEANUP(dirs_path_done) struct dirs_path path = { 0 };
+	struct claims c = { .path = q->path, .key = s->key, .sure = true };
 	struct page_child child;
 	struct dirs_level *parent;
 	int r;
@@ -206,7 +206,7 @@ static int add_child_locked(struct build *b, const struct page_child *child,
 	CLEANUP(view_tree_unrefp) const struct view_tree *own = NULL;
 	const char *name = child ? child->name : entry->name;
 	size_t len = child ? child->name_len : entry->name_len;
-	struct claims c = {.sure = true};
+	struct claims c = { .sure = true };
 	const struct view_node *n;
 	int r = 0;
 
@@ -287,8 +287,8 @@ static int build_listing_locked(const struct resolver *v, const struct spot *s,
 	struct view_listing *list;
 	CLEANUP_BUF struct buf path = BUF_INIT(PATH_MAX_LEN);
 	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX + NAME_MAX_LEN + 1);
-	struct catalog_run run = {0};
-	struct build b = {.v = v, .f = f};
+	struct catalog_run run = { 0 };
+	struct build b = { .v = v, .f = f };
 	size_t count = 0, len;
 	const char *rel;
 	int r = 0;
@@ -323,7 +323,7 @@ static int build_listing_locked(const struct resolver *v, const struct spot *s,
 int resolve_locked(const struct resolver *v, struct question *q,
 		   struct found *f)
 {
-	CLEANUP(spot_done) struct spot s = {0};
+	CLEANUP(spot_done) struct spot s = { 0 };
 	int r = spot_of(&s, v->prefix, q->path);
 
 	memset(f, 0, sizeof(*f));

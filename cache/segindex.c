@@ -94,7 +94,7 @@ static int get_segment(struct cachedb_txn *t, uint64_t number,
 
 static int put_segment(struct cachedb_txn *t, const struct segment_entry *s)
 {
-	uint8_t key[8], value[SEGMENT_VALUE] = {0};
+	uint8_t key[8], value[SEGMENT_VALUE] = { 0 };
 
 	put_be64(key, s->number);
 	value[0] = (uint8_t)s->state;
@@ -167,7 +167,7 @@ static int list_all(struct cachedb_txn *t, void *arg)
 int segindex_list(struct cachedb *db, struct segment_entry **ret_entries,
 		  size_t *ret_count)
 {
-	struct listing l = {0};
+	struct listing l = { 0 };
 	int r = cachedb_view(db, list_all, &l);
 
 	if (r) {
@@ -235,11 +235,11 @@ int segindex_create(struct cachedb *db, enum segment_queue queue, uint32_t room,
 		    uint64_t limit, struct segment_entry *ret_entry)
 {
 	struct segment_change c = {
-		.entry = {.state = SEGMENT_OPEN,
-			  .queue = queue,
-			  .room = room,
-			  .boot = segindex_boot(),
-			  .born_s = clock_wall_s()},
+		.entry = { .state = SEGMENT_OPEN,
+			   .queue = queue,
+			   .room = room,
+			   .boot = segindex_boot(),
+			   .born_s = clock_wall_s() },
 		.limit = limit,
 	};
 	int r = cachedb_update(db, do_create, &c);
@@ -274,9 +274,9 @@ int segindex_adopt(struct cachedb *db, uint64_t number, uint32_t end,
 		   uint64_t limit, struct segment_entry *ret_entry)
 {
 	struct segment_change c = {
-		.entry = {.number = number,
-			  .size = end,
-			  .boot = segindex_boot()},
+		.entry = { .number = number,
+			   .size = end,
+			   .boot = segindex_boot() },
 		.limit = limit,
 	};
 	int r = cachedb_update(db, do_adopt, &c);
@@ -301,7 +301,7 @@ static int do_update(struct cachedb_txn *t, void *arg)
 
 int segindex_update(struct cachedb *db, const struct segment_entry *s)
 {
-	struct segment_change c = {.entry = *s};
+	struct segment_change c = { .entry = *s };
 
 	return cachedb_update(db, do_update, &c);
 }
@@ -321,7 +321,7 @@ static int do_found(struct cachedb_txn *t, void *arg)
 
 int segindex_found(struct cachedb *db, const struct segment_entry *s)
 {
-	struct segment_change c = {.entry = *s};
+	struct segment_change c = { .entry = *s };
 
 	return cachedb_update(db, do_found, &c);
 }
@@ -453,7 +453,7 @@ static int do_blocks_found(struct cachedb_txn *t, void *arg)
 int segindex_blocks_found(struct cachedb *db, uint64_t segment,
 			  const struct record *recs, size_t count)
 {
-	struct found f = {.segment = segment, .recs = recs, .count = count};
+	struct found f = { .segment = segment, .recs = recs, .count = count };
 
 	return count ? cachedb_update(db, do_blocks_found, &f) : 0;
 }
@@ -484,7 +484,7 @@ static int do_blocks_used(struct cachedb_txn *t, void *arg)
 int segindex_blocks_used(struct cachedb *db, const struct hash *ids,
 			 size_t count)
 {
-	struct used u = {.ids = ids, .count = count};
+	struct used u = { .ids = ids, .count = count };
 
 	return count ? cachedb_update(db, do_blocks_used, &u) : 0;
 }
@@ -516,7 +516,7 @@ static int do_blocks_live(struct cachedb_txn *t, void *arg)
 int segindex_blocks_live(struct cachedb *db, struct block_move *moves,
 			 size_t count)
 {
-	struct moves m = {.out = moves, .count = count};
+	struct moves m = { .out = moves, .count = count };
 
 	return count ? cachedb_view(db, do_blocks_live, &m) : 0;
 }
@@ -549,7 +549,7 @@ static int do_blocks_move(struct cachedb_txn *t, void *arg)
 int segindex_blocks_move(struct cachedb *db, const struct block_move *moves,
 			 size_t count)
 {
-	struct moves m = {.in = moves, .count = count};
+	struct moves m = { .in = moves, .count = count };
 
 	return count ? cachedb_update(db, do_blocks_move, &m) : 0;
 }

@@ -57,8 +57,8 @@ static void put_le(uint8_t *out, uint64_t v, size_t bytes)
 int segment_create(int fd, struct segment_info *ret_info, uint64_t number,
 		   enum segment_queue queue)
 {
-	struct segment_info info = {.number = number, .queue = queue};
-	uint8_t head[SEGMENT_HEADER] = {0};
+	struct segment_info info = { .number = number, .queue = queue };
+	uint8_t head[SEGMENT_HEADER] = { 0 };
 	int r;
 
 	random_bytes(info.salt, sizeof(info.salt));
@@ -76,7 +76,7 @@ int segment_create(int fd, struct segment_info *ret_info, uint64_t number,
 
 int segment_read_info(int fd, uint64_t number, struct segment_info *ret_info)
 {
-	struct segment_info info = {.number = number};
+	struct segment_info info = { .number = number };
 	uint8_t head[SEGMENT_HEADER];
 	ssize_t n = io_pread_full(fd, head, sizeof(head), 0);
 	struct span s = span_of(head, sizeof(head));
@@ -133,7 +133,7 @@ static bool decode_record(const uint8_t head[SEGMENT_HEADER],
 			  struct record *ret_record)
 {
 	struct span s = span_of(head, SEGMENT_HEADER);
-	struct record rec = {.off = off};
+	struct record rec = { .off = off };
 
 	if (span_u32(&s) != RECORD_MAGIC)
 		return false;
@@ -156,9 +156,9 @@ static int write_both(int fd, const uint8_t *head, const void *data,
 	union {
 		const void *in;
 		void *out;
-	} first = {.in = head}, second = {.in = data};
-	const struct iovec iov[2] = {{first.out, SEGMENT_HEADER},
-				     {second.out, len}};
+	} first = { .in = head }, second = { .in = data };
+	const struct iovec iov[2] = { { first.out, SEGMENT_HEADER },
+				      { second.out, len } };
 	ssize_t n;
 
 	do

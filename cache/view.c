@@ -49,11 +49,12 @@ static void fail(struct view_req *req, int code, const struct err *e)
 
 static int resolve(struct view_req *req, struct found *f)
 {
-	const struct resolver v = {.dirs = req->view->dirs,
-				   .o = &req->view->o,
-				   .prefix = req->view->prefix};
-	struct question q = {
-		.path = req->path, .list = req->want_list, .wait = &req->wait};
+	const struct resolver v = { .dirs = req->view->dirs,
+				    .o = &req->view->o,
+				    .prefix = req->view->prefix };
+	struct question q = { .path = req->path,
+			      .list = req->want_list,
+			      .wait = &req->wait };
 
 	q.wait->subtree = q.list;
 	return resolve_locked(&v, &q, f);
@@ -87,7 +88,7 @@ static void ask_meta(struct view_req *req, const struct view_node *node);
 static void step(struct view_req *req)
 {
 	struct view *v = req->view;
-	struct found f = {0};
+	struct found f = { 0 };
 	int r;
 
 	lock_take(dirs_lock(v->dirs));
@@ -161,7 +162,7 @@ static void head_job(struct pool_job *job)
 	struct head *h = container_of(job, struct head, job);
 	struct view_req *req = h->for_req;
 	struct view *v = req->view;
-	struct meta none = {0};
+	struct meta none = { 0 };
 
 	if (!h->req.err.code) {
 		if (v->o.cache)
@@ -191,7 +192,7 @@ static void head_arrived(struct store_req *sr)
 static void ask_meta(struct view_req *req, const struct view_node *node)
 {
 	struct view *v = req->view;
-	struct meta meta = {0};
+	struct meta meta = { 0 };
 	struct head *h;
 
 	if (v->o.cache && !cache_head(v->o.cache, v->o.store->bucket_id,
@@ -327,10 +328,10 @@ int view_open(struct view **ret_view, const struct view_options *o,
 	      uint32_t timeout_ms, struct err *e)
 {
 	CLEANUP(view_freep) struct view *v = calloc(1, sizeof(*v));
-	struct dirs_options d = {.store = o->store,
-				 .cache = o->cache,
-				 .ttl_ms = o->ttl_ms,
-				 .first_timeout_ms = timeout_ms};
+	struct dirs_options d = { .store = o->store,
+				  .cache = o->cache,
+				  .ttl_ms = o->ttl_ms,
+				  .first_timeout_ms = timeout_ms };
 	const struct view_node *root = NULL;
 	int r;
 

@@ -319,7 +319,7 @@ static int push_level(struct walk *w, int fd_in)
 			return r;
 	}
 	l = &w->levels[w->depth++];
-	*l = (struct level){.fd = TAKE_FD(fd), .path_len = strlen(w->path)};
+	*l = (struct level){ .fd = TAKE_FD(fd), .path_len = strlen(w->path) };
 	return read_names(w, l);
 }
 

@@ -116,8 +116,8 @@ static void times_of(struct timespec times[2], const struct meta_posix *p)
 		ns += NS_PER_S;
 		s--;
 	}
-	times[0] = (struct timespec){.tv_nsec = UTIME_OMIT};
-	times[1] = (struct timespec){.tv_sec = s, .tv_nsec = ns};
+	times[0] = (struct timespec){ .tv_nsec = UTIME_OMIT };
+	times[1] = (struct timespec){ .tv_sec = s, .tv_nsec = ns };
 }
 
 int file_meta_apply(int fd, const struct meta *m)

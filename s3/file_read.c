@@ -94,7 +94,7 @@ static int get_once(const struct file_root *root, struct store_req *req)
 	if (S_ISLNK(st.st_mode))
 		return get_link(req, fd);
 	if (S_ISDIR(st.st_mode))
-		return clip(req, 0, &(uint64_t){0});
+		return clip(req, 0, &(uint64_t){ 0 });
 	return get_file(req, fd);
 }
 

@@ -98,8 +98,8 @@ void file_root_close(struct file_root *root)
  */
 static int read_clock(const struct file_root *root, struct timespec *ret_now)
 {
-	static const struct timespec now[2] = {{.tv_nsec = UTIME_NOW},
-					       {.tv_nsec = UTIME_NOW}};
+	static const struct timespec now[2] = { { .tv_nsec = UTIME_NOW },
+						{ .tv_nsec = UTIME_NOW } };
 	CLEANUP_FD int fd = -1;
 	struct stat st;
 
@@ -314,7 +314,7 @@ int file_place_open(struct file_place *ret_place, const struct file_root *root,
 {
 	char path[STORE_KEY_MAX + 1];
 	size_t len = strlen(key);
-	struct file_place place = {.parent = -1};
+	struct file_place place = { .parent = -1 };
 	const char *name = path;
 	char *slash;
 
@@ -417,7 +417,7 @@ mode_t file_entry_type(int dir_fd, const struct dirent *entry)
 
 void file_describe(struct store_object *out, const struct stat *st)
 {
-	uint64_t facts[6] = {st->st_ino};
+	uint64_t facts[6] = { st->st_ino };
 	struct hash digest;
 
 	/* A directory's object is empty at all times. */

@@ -152,11 +152,11 @@ static bool is_later(const struct timespec *a, const struct timespec *b)
 /* Stamps the file anew until its ctime is later than that of `old`. */
 static int settle(const struct file_temp *t, const struct stat *old)
 {
-	const struct timespec pause = {.tv_nsec = 1000000};
+	const struct timespec pause = { .tv_nsec = 1000000 };
 
 	/* A clock that was set back is not waited for. */
 	for (int i = 0; i < 30; i++) {
-		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 		struct stat st;
 		int r = temp_stat(t, &st);
 

@@ -167,8 +167,8 @@ static int upload_error(const struct file_root *root,
 static int put_part(struct file_root *root, struct store_req *req)
 {
 	CLEANUP_TEMP struct file_temp t = FILE_TEMP_NONE;
-	CLEANUP(meta_done) struct meta m = {.pairs = NULL};
-	CLEANUP_PLACE struct file_place place = {.parent = -1};
+	CLEANUP(meta_done) struct meta m = { .pairs = NULL };
+	CLEANUP_PLACE struct file_place place = { .parent = -1 };
 	int r;
 
 	place.parent = open_upload(root, req, &m);
@@ -258,8 +258,8 @@ static int finish_once(struct file_root *root, struct store_req *req,
 		       const atomic_bool *cancelled, bool *ret_found)
 {
 	CLEANUP_TEMP struct file_temp t = FILE_TEMP_NONE;
-	CLEANUP(meta_done) struct meta m = {.pairs = NULL};
-	CLEANUP_PLACE struct file_place place = {.parent = -1};
+	CLEANUP(meta_done) struct meta m = { .pairs = NULL };
+	CLEANUP_PLACE struct file_place place = { .parent = -1 };
 	CLEANUP_FD int dir = -1;
 	int r;
 
@@ -308,7 +308,7 @@ int file_upload_finish(struct file_root *root, struct store_req *req,
 int file_upload_abort(struct file_root *root, struct store_req *req,
 		      struct err *e)
 {
-	CLEANUP(meta_done) struct meta m = {.pairs = NULL};
+	CLEANUP(meta_done) struct meta m = { .pairs = NULL };
 	CLEANUP_FD int dir = -1;
 	int r = file_key_check(req->key, e);
 

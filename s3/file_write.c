@@ -92,8 +92,8 @@ static int put_file(struct file_root *root, const struct file_place *place,
 
 static int put_once(struct file_root *root, struct store_req *req)
 {
-	CLEANUP_PLACE struct file_place place = {.parent = -1};
-	struct meta_posix p = {.has_mode = false};
+	CLEANUP_PLACE struct file_place place = { .parent = -1 };
+	struct meta_posix p = { .has_mode = false };
 	int r = file_place_open(&place, root, req->key, true);
 
 	if (r)
@@ -191,9 +191,9 @@ static int copy_self(int from, const struct file_place *place,
 static int copy_once(struct file_root *root, struct store_req *req,
 		     const atomic_bool *cancelled)
 {
-	CLEANUP_PLACE struct file_place place = {.parent = -1};
+	CLEANUP_PLACE struct file_place place = { .parent = -1 };
 	CLEANUP_FD int from = -1;
-	CLEANUP(meta_done) struct meta kept = {.pairs = NULL};
+	CLEANUP(meta_done) struct meta kept = { .pairs = NULL };
 	const struct meta *m = req->meta;
 	struct store_object object;
 	struct stat st;
@@ -277,7 +277,7 @@ static int remove_at(const struct file_place *place)
 
 static int delete_key(const struct file_root *root, const char *key)
 {
-	CLEANUP_PLACE struct file_place place = {.parent = -1};
+	CLEANUP_PLACE struct file_place place = { .parent = -1 };
 	int r = file_place_open(&place, root, key, false);
 
 	if (r == -ENOENT || r == -ENOTDIR)

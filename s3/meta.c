@@ -219,8 +219,8 @@ static bool time_gateway(const char *text, int64_t *ret_ns)
 		const char *unit;
 		uint32_t ns;
 	} units[] = {
-		{"ns", 1},     {"us", 1000},	{"ms", 1000000},
-		{"", 1000000}, {"s", NS_PER_S},
+		{ "ns", 1 },	 { "us", 1000 },    { "ms", 1000000 },
+		{ "", 1000000 }, { "s", NS_PER_S },
 	};
 	bool negative = *text == '-';
 	uint64_t v;
@@ -267,18 +267,18 @@ static bool find_mtime(const struct meta *m, int64_t *ret_ns)
 
 void meta_to_posix(struct meta_posix *p, const struct meta *m)
 {
-	static const struct name mode[] = {{"mode", 10},
-					   {"file-permissions", 8},
-					   {"goog-reserved-posix-mode", 8},
-					   {NULL, 0}};
-	static const struct name uid[] = {{"uid", 10},
-					  {"file-owner", 10},
-					  {"goog-reserved-posix-uid", 10},
-					  {NULL, 0}};
-	static const struct name gid[] = {{"gid", 10},
-					  {"file-group", 10},
-					  {"goog-reserved-posix-gid", 10},
-					  {NULL, 0}};
+	static const struct name mode[] = { { "mode", 10 },
+					    { "file-permissions", 8 },
+					    { "goog-reserved-posix-mode", 8 },
+					    { NULL, 0 } };
+	static const struct name uid[] = { { "uid", 10 },
+					   { "file-owner", 10 },
+					   { "goog-reserved-posix-uid", 10 },
+					   { NULL, 0 } };
+	static const struct name gid[] = { { "gid", 10 },
+					   { "file-group", 10 },
+					   { "goog-reserved-posix-gid", 10 },
+					   { NULL, 0 } };
 	uint64_t v;
 
 	memset(p, 0, sizeof(*p));

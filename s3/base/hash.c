@@ -103,7 +103,7 @@ int hex_decode(void *out, size_t len, const char *hex, size_t hex_len)
 void hash_hmac(struct hash *out, const void *key, size_t key_len,
 	       const void *data, size_t len)
 {
-	unsigned char block[64] = {0}, pad[64];
+	unsigned char block[64] = { 0 }, pad[64];
 	struct hasher *h;
 	struct hash inner;
 

@@ -99,10 +99,10 @@ static void clean(char *line)
 
 void log_at(enum log_level level, const char *fmt, ...)
 {
-	static const int priority[] = {LOG_ERR, LOG_WARNING, LOG_INFO,
-				       LOG_DEBUG};
-	static const char *const word[] = {"error: ", "warning: ", "",
-					   "debug: "};
+	static const int priority[] = { LOG_ERR, LOG_WARNING, LOG_INFO,
+					LOG_DEBUG };
+	static const char *const word[] = { "error: ", "warning: ", "",
+					    "debug: " };
 	char line[2048], out[2200];
 	va_list ap;
 	int len;

@@ -19,7 +19,7 @@ struct span {
 
 static inline struct span span_of(const void *data, size_t len)
 {
-	return (struct span){.p = data, .left = len};
+	return (struct span){ .p = data, .left = len };
 }
 
 /* The next `len` bytes, borrowed; NULL past the end. */

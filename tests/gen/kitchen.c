@@ -135,7 +135,7 @@ static void set_attributes(uint64_t *rng, int fd, const char *path,
 static void make_file(uint64_t *rng, int dirfd, const char *path, size_t text,
 		      size_t noise, const char *name)
 {
-	static const mode_t modes[4] = {0644, 0640, 0755, 0600};
+	static const mode_t modes[4] = { 0644, 0640, 0755, 0600 };
 	char *data = malloc(text + noise);
 	int fd;
 
@@ -164,7 +164,7 @@ static void make_file(uint64_t *rng, int dirfd, const char *path, size_t text,
 /* Directories get their times last: making an entry in one changes it. */
 static void finish_dir(uint64_t *rng, int dirfd, const char *path)
 {
-	static const mode_t modes[4] = {0755, 0750, 0775, 0700};
+	static const mode_t modes[4] = { 0755, 0750, 0775, 0700 };
 	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0)

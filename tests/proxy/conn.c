@@ -201,8 +201,8 @@ static int request_begin(struct conn *c, int64_t now)
 	c->logged = false;
 	c->fault =
 		faults_look_up(&p->faults, c->request.kind, c->request.target);
-	c->response = (struct http_response){0};
-	c->response_body = (struct http_body){0};
+	c->response = (struct http_response){ 0 };
+	c->response_body = (struct http_body){ 0 };
 	c->response_state = RESPONSE_HEAD;
 	c->request_state = REQUEST_BODY;
 	flow_append(&c->up, now, c->head, c->head_len);
@@ -359,7 +359,7 @@ static void head_skew_date(struct conn *c)
 {
 	struct http_response *r = &c->response;
 	char date[64] = "";
-	struct tm tm = {0};
+	struct tm tm = { 0 };
 	time_t t;
 
 	if (!c->proxy->clock_skew_s || !r->date_width ||

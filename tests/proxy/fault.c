@@ -15,25 +15,25 @@ static const struct {
 	enum fault_action action;
 	int n_arguments;
 } actions[] = {
-	{"status", FAULT_STATUS, 2},
-	{"ok-error", FAULT_STATUS, 1},
-	{"404", FAULT_STATUS, 0},
-	{"403", FAULT_STATUS, 0},
-	{"cut-before", FAULT_CUT_BEFORE, 0},
-	{"stall", FAULT_STALL, 0},
-	{"lose-answer", FAULT_LOSE_ANSWER, 0},
-	{"cut", FAULT_CUT, 1},
-	{"stall-body", FAULT_STALL_BODY, 1},
-	{"short", FAULT_SHORT, 0},
-	{"flip", FAULT_FLIP, 1},
-	{"close-keepalive", FAULT_CLOSE_KEEPALIVE, 0},
-	{"delay", FAULT_DELAY, 1},
+	{ "status", FAULT_STATUS, 2 },
+	{ "ok-error", FAULT_STATUS, 1 },
+	{ "404", FAULT_STATUS, 0 },
+	{ "403", FAULT_STATUS, 0 },
+	{ "cut-before", FAULT_CUT_BEFORE, 0 },
+	{ "stall", FAULT_STALL, 0 },
+	{ "lose-answer", FAULT_LOSE_ANSWER, 0 },
+	{ "cut", FAULT_CUT, 1 },
+	{ "stall-body", FAULT_STALL_BODY, 1 },
+	{ "short", FAULT_SHORT, 0 },
+	{ "flip", FAULT_FLIP, 1 },
+	{ "close-keepalive", FAULT_CLOSE_KEEPALIVE, 0 },
+	{ "delay", FAULT_DELAY, 1 },
 };
 #define N_ACTIONS (sizeof(actions) / sizeof(actions[0]))
 
 void faults_init(struct faults *fs, const char *file)
 {
-	*fs = (struct faults){.file = file};
+	*fs = (struct faults){ .file = file };
 }
 
 void faults_done(struct faults *fs)
@@ -45,7 +45,7 @@ void faults_done(struct faults *fs)
 
 void faults_reload(struct faults *fs)
 {
-	fs->read = (struct stat){0};
+	fs->read = (struct stat){ 0 };
 }
 
 static int parse_nth(const char *nth, struct fault_rule *rule)
@@ -101,7 +101,7 @@ static int parse_action(const char *word, char arguments[2][FAULT_WORD], int n,
 
 static int parse_rule(const char *line, struct fault_rule *rule)
 {
-	char nth[64], word[24], arguments[2][FAULT_WORD] = {0};
+	char nth[64], word[24], arguments[2][FAULT_WORD] = { 0 };
 	int n = sscanf(line, "%15s %255s %63s %23s %63s %63s", rule->kind,
 		       rule->path, nth, word, arguments[0], arguments[1]);
 
@@ -119,7 +119,7 @@ static void faults_read(struct faults *fs)
 		err(1, "%s", fs->file);
 	faults_done(fs);
 	while (fgets(line, sizeof(line), in)) {
-		struct fault_rule rule = {0};
+		struct fault_rule rule = { 0 };
 
 		if (line[0] == '#' || line[strspn(line, " \t\n")] == '\0')
 			continue;
@@ -144,7 +144,7 @@ static bool same_version(const struct stat *a, const struct stat *b)
 struct fault faults_look_up(struct faults *fs, const char *kind,
 			    const char *target)
 {
-	struct fault found = {.action = FAULT_NONE, .name = "-"};
+	struct fault found = { .action = FAULT_NONE, .name = "-" };
 	struct stat now;
 
 	if (!fs->file)

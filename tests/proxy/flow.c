@@ -28,7 +28,7 @@ static size_t flow_max(const struct flow *f)
 void flow_init(struct flow *f, const struct flow_model *model,
 	       struct flow_link *link)
 {
-	*f = (struct flow){.model = model, .link = link};
+	*f = (struct flow){ .model = model, .link = link };
 	f->window = FLOW_MAX;
 	if (model->slow_start && model->rtt_ns)
 		f->window = INITIAL_WINDOW;

@@ -70,8 +70,8 @@ static bool head_has(const char *head, size_t len, const char *name,
 
 static struct http_body body_of(const char *head, size_t len)
 {
-	struct http_body body = {.framing = HTTP_NO_BODY,
-				 .flip_at = UINT64_MAX};
+	struct http_body body = { .framing = HTTP_NO_BODY,
+				  .flip_at = UINT64_MAX };
 	const char *value;
 
 	if (head_has(head, len, "Transfer-Encoding", "chunked")) {
@@ -187,7 +187,7 @@ int http_parse_response(const char *head, size_t len, bool to_head_request,
 			struct http_response *ret_rsp,
 			struct http_body *ret_body)
 {
-	struct http_response rsp = {.length = UINT64_MAX};
+	struct http_response rsp = { .length = UINT64_MAX };
 	struct http_body body = body_of(head, len);
 	const char *value;
 

@@ -55,7 +55,8 @@ static int64_t now_ns(void)
 
 static struct addrinfo *resolve(const char *where, int flags)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+				  .ai_flags = flags };
 	struct addrinfo *found;
 	const char *colon = strrchr(where, ':');
 	char host[256];
@@ -148,7 +149,7 @@ static void serve(struct proxy *p, int listen_fd)
 {
 	struct conn_list conns = TAILQ_HEAD_INITIALIZER(conns);
 	struct epoll_event events[N_EVENTS];
-	struct epoll_event ev = {.events = EPOLLIN};
+	struct epoll_event ev = { .events = EPOLLIN };
 	sigset_t blocked, unblocked;
 	struct conn *c;
 
@@ -162,7 +163,7 @@ static void serve(struct proxy *p, int listen_fd)
 
 	while (!stop_wanted) {
 		int64_t wake = run_all(&conns), wait_ns = wake - now_ns();
-		struct timespec wait = {0};
+		struct timespec wait = { 0 };
 		int n;
 
 		if (wake != INT64_MAX && wait_ns > 0) {
@@ -191,7 +192,7 @@ static void serve(struct proxy *p, int listen_fd)
 
 static void set_signals(void)
 {
-	struct sigaction sa = {.sa_handler = on_signal};
+	struct sigaction sa = { .sa_handler = on_signal };
 
 	sigaction(SIGHUP, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
@@ -201,17 +202,17 @@ static void set_signals(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"listen", required_argument, NULL, 'l'},
-		{"to", required_argument, NULL, 't'},
-		{"rtt", required_argument, NULL, 'r'},
-		{"slow-start", no_argument, NULL, 's'},
-		{"bandwidth", required_argument, NULL, 'b'},
-		{"log", required_argument, NULL, 'o'},
-		{"faults", required_argument, NULL, 'f'},
-		{"clock-skew", required_argument, NULL, 'c'},
-		{0},
+		{ "listen", required_argument, NULL, 'l' },
+		{ "to", required_argument, NULL, 't' },
+		{ "rtt", required_argument, NULL, 'r' },
+		{ "slow-start", no_argument, NULL, 's' },
+		{ "bandwidth", required_argument, NULL, 'b' },
+		{ "log", required_argument, NULL, 'o' },
+		{ "faults", required_argument, NULL, 'f' },
+		{ "clock-skew", required_argument, NULL, 'c' },
+		{ 0 },
 	};
-	struct proxy p = {.log_fd = -1};
+	struct proxy p = { .log_fd = -1 };
 	const char *listen_at = "127.0.0.1:0", *faults_file = NULL;
 	int opt, listen_fd;
 

@@ -31,7 +31,7 @@
 static struct {
 	pthread_mutex_t lock;
 	unsigned int run, failed; /* guarded by lock */
-} tap = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} tap = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Prints the result line, and for a failure `why` on a line of its own. */
 __attribute__((format(printf, 5, 0))) static inline bool

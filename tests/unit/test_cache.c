@@ -54,7 +54,7 @@ static const char *dir_named(const char *name)
 
 static struct cache *open_sized(const char *dir, uint64_t size)
 {
-	const struct cache_options o = {.dir = dir, .size = size};
+	const struct cache_options o = { .dir = dir, .size = size };
 	struct cache *c = NULL;
 	struct err e;
 
@@ -68,8 +68,8 @@ static struct cache *open_sized(const char *dir, uint64_t size)
 /* Block n: its length varies from some bytes to 1 MiB, its content is random. */
 static uint32_t block_make(uint32_t n, unsigned char *data, struct hash *id)
 {
-	static const uint32_t lens[] = {17,	4000,  65535,	 65536,
-					100000, 30000, 1u << 20, 1};
+	static const uint32_t lens[] = { 17,	 4000,	65535,	  65536,
+					 100000, 30000, 1u << 20, 1 };
 	uint32_t len = lens[n % 8];
 	uint64_t x = (n + 1) * 0x9e3779b97f4a7c15u;
 
@@ -220,12 +220,12 @@ static void test_basic(void)
 
 static void test_memo(void)
 {
-	const uint32_t bucket[4] = {1, 2, 3, 4}, other[4] = {1, 2, 3, 5};
+	const uint32_t bucket[4] = { 1, 2, 3, 4 }, other[4] = { 1, 2, 3, 5 };
 	struct cache *c = open_sized(dir_named("memo"), SIZE);
 	CLEANUP_BUF struct buf out = BUF_INIT(1 << 20);
-	struct store_object object = {.modified_s = 1000, .etag = "e1"};
-	struct stat st = {.st_dev = 1, .st_ino = 2, .st_size = 3 * MIB + 1};
-	struct hash hashes[4] = {0}, *got = NULL;
+	struct store_object object = { .modified_s = 1000, .etag = "e1" };
+	struct stat st = { .st_dev = 1, .st_ino = 2, .st_size = 3 * MIB + 1 };
+	struct hash hashes[4] = { 0 }, *got = NULL;
 	struct meta meta, read;
 	char big[5000];
 
@@ -292,7 +292,7 @@ static void test_memo(void)
 
 static void test_objects_damaged(void)
 {
-	const uint32_t bucket[4] = {0};
+	const uint32_t bucket[4] = { 0 };
 	const char *dir = dir_named("objects");
 	struct cache *c = open_sized(dir, (uint64_t)10 * MIB);
 	CLEANUP_BUF struct buf out = BUF_INIT(4 * MIB);
@@ -466,7 +466,7 @@ enum damage { FLIP, CUT, DELETE, HEADER, ZERO };
 static void damage_segment(const char *path, enum damage how)
 {
 	int fd = open(path, O_RDWR);
-	char zero[8192] = {0};
+	char zero[8192] = { 0 };
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st))
@@ -505,11 +505,11 @@ static void test_damaged_segment(void)
 	static const struct {
 		const char *name;
 		enum damage how;
-	} cases[] = {{"flipped bytes", FLIP},
-		     {"cut", CUT},
-		     {"deleted", DELETE},
-		     {"header zeroed", HEADER},
-		     {"zeroed", ZERO}};
+	} cases[] = { { "flipped bytes", FLIP },
+		      { "cut", CUT },
+		      { "deleted", DELETE },
+		      { "header zeroed", HEADER },
+		      { "zeroed", ZERO } };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *dir = dir_named(cases[i].name);
@@ -559,9 +559,9 @@ static void test_damaged_index(void)
 	static const struct {
 		const char *name;
 		off_t keep; /* percent of data.mdb; 100: damage pages */
-	} cases[] = {{"cut to half", 50},
-		     {"cut to nothing", 0},
-		     {"garbage in each page", 100}};
+	} cases[] = { { "cut to half", 50 },
+		      { "cut to nothing", 0 },
+		      { "garbage in each page", 100 } };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *dir = dir_named(cases[i].name);
@@ -736,9 +736,9 @@ static void test_full_disk(void)
 
 static int try_open(const char *dir)
 {
-	const struct cache_options o = {.dir = dir, .size = SIZE};
+	const struct cache_options o = { .dir = dir, .size = SIZE };
 	struct cache *c = NULL;
-	struct err e = {0};
+	struct err e = { 0 };
 	int r = cache_open(&c, &o, &e);
 
 	if (r)
@@ -820,7 +820,7 @@ static void test_threads(void)
 	if (!ok(c != NULL, "opened"))
 		return;
 	for (uint32_t i = 0; i < 16; i++) {
-		workers[i] = (struct worker){.c = c, .seed = i};
+		workers[i] = (struct worker){ .c = c, .seed = i };
 		if (pthread_create(&threads[i], NULL, work, &workers[i]))
 			abort();
 	}

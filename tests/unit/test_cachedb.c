@@ -236,7 +236,7 @@ static void test_threads(void)
 	if (!ok(db != NULL, "opened"))
 		return;
 	for (uint32_t i = 0; i < 8; i++) {
-		writers[i] = (struct writer){.db = db, .first = i * 1000};
+		writers[i] = (struct writer){ .db = db, .first = i * 1000 };
 		if (pthread_create(&threads[i], NULL, write_some, &writers[i]))
 			abort();
 	}

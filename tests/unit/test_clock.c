@@ -8,11 +8,11 @@ static void test_backoff(void)
 {
 	static const struct {
 		uint32_t base, cap;
-	} cases[] = {{100, 20000},
-		     {1, 1},
-		     {500, 100},
-		     {0, 1000},
-		     {3000000000u, 4000000000u}};
+	} cases[] = { { 100, 20000 },
+		      { 1, 1 },
+		      { 500, 100 },
+		      { 0, 1000 },
+		      { 3000000000u, 4000000000u } };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		uint64_t top = cases[i].base, highest = 0;
@@ -47,7 +47,7 @@ static void test_random(void)
 {
 	unsigned char a[64], b[64];
 	bool good = true;
-	int seen[5] = {0};
+	int seen[5] = { 0 };
 
 	random_bytes(a, sizeof(a));
 	random_bytes(b, sizeof(b));
@@ -68,7 +68,7 @@ static void test_random(void)
 int main(void)
 {
 	uint64_t ms = clock_now_ms(), ns = clock_now_ns();
-	struct timespec pause = {.tv_nsec = 20000000};
+	struct timespec pause = { .tv_nsec = 20000000 };
 
 	(void)nanosleep(&pause, NULL);
 	ok(clock_now_ms() - ms >= 19 && clock_now_ms() - ms < 5000, "ms");

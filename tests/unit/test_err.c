@@ -6,7 +6,7 @@
 
 int main(void)
 {
-	struct err e = {.code = 0}, other = {.code = 0};
+	struct err e = { .code = 0 }, other = { .code = 0 };
 	char big[600];
 
 	errno = ENOENT;

@@ -93,7 +93,8 @@ static void fault_submit(struct store *s, struct store_req *req)
 	if (!h)
 		abort();
 	*h = (struct hook){
-		.fault = f, .req = req, .done = req->done, .arg = req->arg};
+		.fault = f, .req = req, .done = req->done, .arg = req->arg
+	};
 	req->done = hook_done;
 	req->arg = h;
 	atomic_fetch_add(&f->gets, 1);
@@ -136,8 +137,9 @@ static void fault_free(struct store *s)
 	(void)s;
 }
 
-static const struct store_ops fault_ops = {
-	.submit = fault_submit, .cancel = fault_cancel, .free = fault_free};
+static const struct store_ops fault_ops = { .submit = fault_submit,
+					    .cancel = fault_cancel,
+					    .free = fault_free };
 
 static void set_hold(struct fault *f, bool hold)
 {
@@ -203,9 +205,9 @@ static struct catalog *make_pack(const char *dir, bool lie)
 	struct buf pack = BUF_INIT(8 << 20), bytes = BUF_INIT(1 << 20);
 	CLEANUP(catalog_builder_freep) struct catalog_builder *b = NULL;
 	CLEANUP_BUF struct buf key = BUF_INIT(1024);
-	const struct object_id blob = {.bytes = {1, 2, 3}};
+	const struct object_id blob = { .bytes = { 1, 2, 3 } };
 	struct catalog *cat = NULL;
-	struct err e = {0};
+	struct err e = { 0 };
 	uint32_t n = 0;
 	size_t len;
 	char *data;
@@ -214,8 +216,9 @@ static struct catalog *make_pack(const char *dir, bool lie)
 		abort();
 	for (uint32_t frame = 0; n < FILES; frame++) {
 		char raw[FILES_PER_FRAME * FILE_LEN];
-		struct frame_place place = {
-			.blob = blob, .raw = sizeof(raw), .codec = CODEC_ZSTD};
+		struct frame_place place = { .blob = blob,
+					     .raw = sizeof(raw),
+					     .codec = CODEC_ZSTD };
 
 		if (frame == GAP_FRAME)
 			(void)buf_add_zero(&pack, 2 << 20);
@@ -227,10 +230,11 @@ static struct catalog *make_pack(const char *dir, bool lie)
 		place.stored = (uint32_t)(pack.len - place.off);
 		for (uint32_t i = 0; i < FILES_PER_FRAME; i++, n++) {
 			const struct catalog_attr attr = {
-				.mode = S_IFREG | 0644, .size = FILE_LEN};
-			struct block block = {.len = FILE_LEN,
-					      .off = i * FILE_LEN,
-					      .frame = place};
+				.mode = S_IFREG | 0644, .size = FILE_LEN
+			};
+			struct block block = { .len = FILE_LEN,
+					       .off = i * FILE_LEN,
+					       .frame = place };
 			char name[16];
 
 			(void)snprintf(name, sizeof(name), "f%03u", n);
@@ -256,8 +260,9 @@ static struct catalog *make_pack(const char *dir, bool lie)
 
 static void world_open_fetch(struct world *w)
 {
-	const struct fetch_options o = {
-		.store = &w->fault.store, .cache = w->cache, .pool = w->pool};
+	const struct fetch_options o = { .store = &w->fault.store,
+					 .cache = w->cache,
+					 .pool = w->pool };
 	struct err e;
 
 	if (fetch_open(&w->fetch, &o, &e))
@@ -267,7 +272,7 @@ static void world_open_fetch(struct world *w)
 static void world_init(struct world *w, bool lie)
 {
 	static int worlds;
-	struct cache_options o = {.size = 256 << 20};
+	struct cache_options o = { .size = 256 << 20 };
 	char path[300];
 	struct err e;
 
@@ -355,8 +360,9 @@ static bool is_file(const struct cache_ref *ref, uint32_t n)
 static void want_file(struct world *w, struct fetch_req *req, uint32_t n,
 		      enum store_priority priority, struct answers *a)
 {
-	*req = (struct fetch_req){
-		.done = answered, .arg = a, .priority = priority};
+	*req = (struct fetch_req){ .done = answered,
+				   .arg = a,
+				   .priority = priority };
 	fetch_block(w->fetch, w->cat, "", n, req);
 }
 
@@ -475,10 +481,10 @@ static void test_merge(void)
 		uint32_t files[4];
 		int gets;
 	} cases[] = {
-		{"four in one frame", {0, 1, 2, 3}, 1},
-		{"neighbouring frames", {12, 4, 8, 0}, 1},
-		{"frames with a small gap", {0, 16, 28, 8}, 1},
-		{"frames over the wide gap", {0, 4, 60, 63}, 2},
+		{ "four in one frame", { 0, 1, 2, 3 }, 1 },
+		{ "neighbouring frames", { 12, 4, 8, 0 }, 1 },
+		{ "frames with a small gap", { 0, 16, 28, 8 }, 1 },
+		{ "frames over the wide gap", { 0, 4, 60, 63 }, 2 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -637,7 +643,7 @@ static int get_piece(struct world *w, const char *content,
 		     const struct store_object *o, uint32_t size,
 		     uint64_t index)
 {
-	struct fetch_req req = {.done = answered};
+	struct fetch_req req = { .done = answered };
 	uint32_t len = PIECE_LARGE;
 	char *got = malloc(len);
 	struct answers a;
@@ -666,7 +672,7 @@ static int get_piece(struct world *w, const char *content,
 static void test_pieces(void)
 {
 	char *content = malloc(OBJECT_LEN);
-	CLEANUP_REQ struct store_req head = {0};
+	CLEANUP_REQ struct store_req head = { 0 };
 	struct store_object o, other;
 	char bucket[300];
 	struct world w;
@@ -728,8 +734,8 @@ static void test_pieces(void)
 /* Of many plans only some are given to the store; a reader's goes first. */
 static void test_upgrade(void)
 {
-	struct fetch_req req = {.done = answered};
-	CLEANUP_REQ struct store_req head = {0};
+	struct fetch_req req = { .done = answered };
+	CLEANUP_REQ struct store_req head = { 0 };
 	char bucket[300], path[400];
 	struct answers a;
 	struct world w;
@@ -799,7 +805,7 @@ static void test_threads(void)
 
 	world_init(&w, false);
 	for (uint32_t i = 0; i < 8; i++) {
-		readers[i] = (struct reader){.w = &w, .seed = i};
+		readers[i] = (struct reader){ .w = &w, .seed = i };
 		if (pthread_create(&threads[i], NULL, read_some, &readers[i]))
 			abort();
 	}

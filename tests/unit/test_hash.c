@@ -11,13 +11,13 @@ static void test_sha256(void)
 	static const struct {
 		const char *text, *hex;
 	} cases[] = {
-		{"", "e3b0c44298fc1c149afbf4c8996fb924"
-		     "27ae41e4649b934ca495991b7852b855"},
-		{"abc", "ba7816bf8f01cfea414140de5dae2223"
-			"b00361a396177a9cb410ff61f20015ad"},
-		{"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-		 "248d6a61d20638b8e5c026930c3e6039"
-		 "a33ce45964ff2167f6ecedd419db06c1"},
+		{ "", "e3b0c44298fc1c149afbf4c8996fb924"
+		      "27ae41e4649b934ca495991b7852b855" },
+		{ "abc", "ba7816bf8f01cfea414140de5dae2223"
+			 "b00361a396177a9cb410ff61f20015ad" },
+		{ "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+		  "248d6a61d20638b8e5c026930c3e6039"
+		  "a33ce45964ff2167f6ecedd419db06c1" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -52,19 +52,19 @@ static void test_hmac(void)
 		char fill; /* of the key; 0: "Jefe" */
 		const char *hex;
 	} cases[] = {
-		{"1", "Hi There", 20, 8, 0x0b,
-		 "b0344c61d8db38535ca8afceaf0bf12b"
-		 "881dc200c9833da726e9376c2e32cff7"},
-		{"2", "what do ya want for nothing?", 4, 28, 0,
-		 "5bdcc146bf60754e6a042426089575c7"
-		 "5a003f089d2739839dec58b964ec3843"},
-		{"3", data, 20, 50, (char)0xaa,
-		 "773ea91e36800e46854db8ebd09181a7"
-		 "2959098b3ef8c122d9635514ced565fe"},
-		{"6", "Test Using Larger Than Block-Size Key - Hash Key First",
-		 131, 54, (char)0xaa,
-		 "60e431591ee0b67f0d8a26aacbf5b77f"
-		 "8e0bc6213728c5140546040f0ee37f54"},
+		{ "1", "Hi There", 20, 8, 0x0b,
+		  "b0344c61d8db38535ca8afceaf0bf12b"
+		  "881dc200c9833da726e9376c2e32cff7" },
+		{ "2", "what do ya want for nothing?", 4, 28, 0,
+		  "5bdcc146bf60754e6a042426089575c7"
+		  "5a003f089d2739839dec58b964ec3843" },
+		{ "3", data, 20, 50, (char)0xaa,
+		  "773ea91e36800e46854db8ebd09181a7"
+		  "2959098b3ef8c122d9635514ced565fe" },
+		{ "6", "Test Using Larger Than Block-Size Key - Hash Key First",
+		  131, 54, (char)0xaa,
+		  "60e431591ee0b67f0d8a26aacbf5b77f"
+		  "8e0bc6213728c5140546040f0ee37f54" },
 	};
 
 	memset(data, 0xdd, sizeof(data));
@@ -130,14 +130,14 @@ static void test_hex(void)
 		const char *hex;
 		int want;
 	} cases[] = {
-		{"00ff7f80", 0},	 {"00ff7f8", -EINVAL},
-		{"00ff7f8000", -EINVAL}, {"", -EINVAL},
-		{"00FF7f80", -EINVAL},	 {"00ff7f8g", -EINVAL},
-		{"00 f7f80", -EINVAL},
+		{ "00ff7f80", 0 },	   { "00ff7f8", -EINVAL },
+		{ "00ff7f8000", -EINVAL }, { "", -EINVAL },
+		{ "00FF7f80", -EINVAL },   { "00ff7f8g", -EINVAL },
+		{ "00 f7f80", -EINVAL },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		unsigned char out[4] = {1, 2, 3, 4};
+		unsigned char out[4] = { 1, 2, 3, 4 };
 		int r = hex_decode(out, sizeof(out), cases[i].hex,
 				   strlen(cases[i].hex));
 

@@ -63,7 +63,7 @@ static bool aborts(void (*fn)(struct lock *, struct lock *), struct lock *a,
 	int status = 0;
 
 	if (!child) {
-		const struct rlimit none = {0, 0};
+		const struct rlimit none = { 0, 0 };
 
 		(void)setrlimit(RLIMIT_CORE, &none);
 		(void)signal(SIGABRT, SIG_DFL);
@@ -107,7 +107,7 @@ static void test_ranks(void)
 
 int main(void)
 {
-	struct shared s = {.turn = 0};
+	struct shared s = { .turn = 0 };
 
 	lock_init(&s.lock, LOCK_RANK_BASE);
 	cond_init(&s.wake);

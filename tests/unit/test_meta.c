@@ -46,36 +46,37 @@ static void test_mtime(void)
 		const char *name, *value;
 		int64_t want; /* NONE: not taken */
 	} cases[] = {
-		{"mtime", "0", 0},
-		{"mtime", "1700000000", 1700000000000000000},
-		{"mtime", "1700000000.5", 1700000000500000000},
-		{"mtime", "1700000000.123456789", 1700000000123456789},
-		{"mtime", "1700000000.1234567899", 1700000000123456789},
-		{"mtime", "1700000000.000000001", 1700000000000000001},
-		{"mtime", "-1.5", -1500000000},
-		{"mtime", "-0.25", -250000000},
-		{"mtime", "9223372036.854775807", INT64_MAX},
-		{"mtime", "9223372036.854775808", NONE},
-		{"mtime", "-9223372036.854775807", -INT64_MAX},
-		{"mtime", "99999999999999999999999", NONE},
-		{"mtime", "18446744073709551616", NONE},
-		{"mtime", "", NONE},
-		{"mtime", "-", NONE},
-		{"mtime", ".5", NONE},
-		{"mtime", "5.", NONE},
-		{"mtime", "5.x", NONE},
-		{"mtime", "5 ", NONE},
-		{"mtime", " 5", NONE},
-		{"mtime", "+5", NONE},
-		{"mtime", "1e9", NONE},
-		{"mtime", "5.5.5", NONE},
-		{"file-mtime", "1595002920123456789ns", 1595002920123456789},
-		{"file-mtime", "1595002920123ms", 1595002920123000000},
-		{"file-mtime", "1595002920123", 1595002920123000000},
-		{"file-mtime", "9223372036854775807ms", NONE},
-		{"file-mtime", "12h", NONE},
-		{"goog-reserved-file-mtime", "1700000000", 1700000000000000000},
-		{"something", "1700000000", NONE},
+		{ "mtime", "0", 0 },
+		{ "mtime", "1700000000", 1700000000000000000 },
+		{ "mtime", "1700000000.5", 1700000000500000000 },
+		{ "mtime", "1700000000.123456789", 1700000000123456789 },
+		{ "mtime", "1700000000.1234567899", 1700000000123456789 },
+		{ "mtime", "1700000000.000000001", 1700000000000000001 },
+		{ "mtime", "-1.5", -1500000000 },
+		{ "mtime", "-0.25", -250000000 },
+		{ "mtime", "9223372036.854775807", INT64_MAX },
+		{ "mtime", "9223372036.854775808", NONE },
+		{ "mtime", "-9223372036.854775807", -INT64_MAX },
+		{ "mtime", "99999999999999999999999", NONE },
+		{ "mtime", "18446744073709551616", NONE },
+		{ "mtime", "", NONE },
+		{ "mtime", "-", NONE },
+		{ "mtime", ".5", NONE },
+		{ "mtime", "5.", NONE },
+		{ "mtime", "5.x", NONE },
+		{ "mtime", "5 ", NONE },
+		{ "mtime", " 5", NONE },
+		{ "mtime", "+5", NONE },
+		{ "mtime", "1e9", NONE },
+		{ "mtime", "5.5.5", NONE },
+		{ "file-mtime", "1595002920123456789ns", 1595002920123456789 },
+		{ "file-mtime", "1595002920123ms", 1595002920123000000 },
+		{ "file-mtime", "1595002920123", 1595002920123000000 },
+		{ "file-mtime", "9223372036854775807ms", NONE },
+		{ "file-mtime", "12h", NONE },
+		{ "goog-reserved-file-mtime", "1700000000",
+		  1700000000000000000 },
+		{ "something", "1700000000", NONE },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -97,26 +98,26 @@ static void test_numbers(void)
 		const char *name, *value;
 		long long mode, uid, gid; /* -1: not taken */
 	} cases[] = {
-		{"mode", "33188", 0100644, -1, -1},
-		{"mode", "41471", 0120777, -1, -1},
-		{"mode", "0", 0, -1, -1},
-		{"mode", "65535", 0177777, -1, -1},
-		{"mode", "65536", -1, -1, -1},
-		{"mode", "-1", -1, -1, -1},
-		{"mode", "0x1ff", -1, -1, -1},
-		{"file-permissions", "0100755", 0100755, -1, -1},
-		{"file-permissions", "0100758", -1, -1, -1},
-		{"goog-reserved-posix-mode", "640", 0640, -1, -1},
-		{"uid", "1000", -1, 1000, -1},
-		{"uid", "4294967294", -1, 4294967294, -1},
-		{"uid", "4294967295", -1, -1, -1},
-		{"uid", "18446744073709551617", -1, -1, -1},
-		{"file-owner", "5", -1, 5, -1},
-		{"goog-reserved-posix-uid", "6", -1, 6, -1},
-		{"gid", "100", -1, -1, 100},
-		{"gid", "", -1, -1, -1},
-		{"file-group", "7", -1, -1, 7},
-		{"goog-reserved-posix-gid", "8", -1, -1, 8},
+		{ "mode", "33188", 0100644, -1, -1 },
+		{ "mode", "41471", 0120777, -1, -1 },
+		{ "mode", "0", 0, -1, -1 },
+		{ "mode", "65535", 0177777, -1, -1 },
+		{ "mode", "65536", -1, -1, -1 },
+		{ "mode", "-1", -1, -1, -1 },
+		{ "mode", "0x1ff", -1, -1, -1 },
+		{ "file-permissions", "0100755", 0100755, -1, -1 },
+		{ "file-permissions", "0100758", -1, -1, -1 },
+		{ "goog-reserved-posix-mode", "640", 0640, -1, -1 },
+		{ "uid", "1000", -1, 1000, -1 },
+		{ "uid", "4294967294", -1, 4294967294, -1 },
+		{ "uid", "4294967295", -1, -1, -1 },
+		{ "uid", "18446744073709551617", -1, -1, -1 },
+		{ "file-owner", "5", -1, 5, -1 },
+		{ "goog-reserved-posix-uid", "6", -1, 6, -1 },
+		{ "gid", "100", -1, -1, 100 },
+		{ "gid", "", -1, -1, -1 },
+		{ "file-group", "7", -1, -1, 7 },
+		{ "goog-reserved-posix-gid", "8", -1, -1, 8 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -161,18 +162,18 @@ static void test_round_trip(void)
 		int64_t ns;
 		const char *text;
 	} times[] = {
-		{0, "0"},
-		{1700000000000000000, "1700000000"},
-		{1700000000000000007, "1700000000.000000007"},
-		{-1500000000, "-1.500000000"},
-		{-1, "-0.000000001"},
-		{INT64_MAX, "9223372036.854775807"},
-		{INT64_MIN, "-9223372036.854775808"},
+		{ 0, "0" },
+		{ 1700000000000000000, "1700000000" },
+		{ 1700000000000000007, "1700000000.000000007" },
+		{ -1500000000, "-1.500000000" },
+		{ -1, "-0.000000001" },
+		{ INT64_MAX, "9223372036.854775807" },
+		{ INT64_MIN, "-9223372036.854775808" },
 	};
-	struct meta_posix p = {.has_mode = true,
-			       .mode = 0100644,
-			       .has_gid = true,
-			       .gid = 4000000000};
+	struct meta_posix p = { .has_mode = true,
+				.mode = 0100644,
+				.has_gid = true,
+				.gid = 4000000000 };
 	struct meta m;
 
 	meta_init(&m);
@@ -183,8 +184,8 @@ static void test_round_trip(void)
 	is_str(meta_get(&m, "mtime"), NULL, "no mtime unless set");
 	meta_done(&m);
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-		struct meta_posix in = {.has_mtime = true,
-					.mtime_ns = times[i].ns},
+		struct meta_posix in = { .has_mtime = true,
+					 .mtime_ns = times[i].ns },
 				  out;
 
 		(void)meta_from_posix(&m, &in);

@@ -34,7 +34,8 @@ static void submit(struct pool *p, atomic_int *ran, bool again)
 	if (!job)
 		abort();
 	*job = (struct job){
-		.job.run = run, .pool = p, .ran = ran, .again = again};
+		.job.run = run, .pool = p, .ran = ran, .again = again
+	};
 	pool_submit(p, &job->job);
 }
 

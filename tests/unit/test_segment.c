@@ -48,9 +48,12 @@ static void test_names(void)
 		const char *name;
 		int r;
 	} cases[] = {
-		{"0000000000000000", 0},	   {"00000000deadbeef", 0},
-		{"00000000DEADBEEF", -EINVAL},	   {"0000000deadbeef", -EINVAL},
-		{"00000000deadbeef.tmp", -EINVAL}, {".", -EINVAL},
+		{ "0000000000000000", 0 },
+		{ "00000000deadbeef", 0 },
+		{ "00000000DEADBEEF", -EINVAL },
+		{ "0000000deadbeef", -EINVAL },
+		{ "00000000deadbeef.tmp", -EINVAL },
+		{ ".", -EINVAL },
 	};
 	char name[SEGMENT_NAME_MAX];
 	uint64_t number = 0;
@@ -66,8 +69,8 @@ static void test_names(void)
 
 static void test_place(void)
 {
-	static const uint32_t lens[] = {1,     100,	   65535, 65536,
-					70000, RECORD_MAX, 3};
+	static const uint32_t lens[] = { 1,	100,	    65535, 65536,
+					 70000, RECORD_MAX, 3 };
 	uint32_t end = SEGMENT_HEADER;
 
 	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
@@ -84,13 +87,13 @@ static void test_place(void)
 
 static void test_walk(void)
 {
-	static const uint32_t lens[] = {10, 5000, 70000, 1, 200000, 64};
+	static const uint32_t lens[] = { 10, 5000, 70000, 1, 200000, 64 };
 	CLEANUP_FD int fd = memfd_create("segment", MFD_CLOEXEC);
 	CLEANUP_FREE char *data = calloc(1, 1 << 20);
 	CLEANUP_FREE char *got = malloc(1 << 20);
 	struct segment_info info, other, again;
 	uint32_t end = SEGMENT_HEADER, offs[6];
-	struct seen s = {.stop_at = 0};
+	struct seen s = { .stop_at = 0 };
 	struct hash id;
 	char *fake;
 
@@ -118,7 +121,7 @@ static void test_walk(void)
 			(void)io_pread_full(fd, fake, SEGMENT_HEADER,
 					    offs[0] - SEGMENT_HEADER);
 			memcpy(fake + 8, other.salt, 16);
-			memcpy(fake + 4, &(uint32_t){crc32c(0, fake + 8, 56)},
+			memcpy(fake + 4, &(uint32_t){ crc32c(0, fake + 8, 56) },
 			       4);
 		}
 	}

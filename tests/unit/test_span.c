@@ -4,9 +4,10 @@
 
 int main(void)
 {
-	static const unsigned char data[] = {1,	   2,	 3,    4,    5,	   6,
-					     7,	   0x81, 0x82, 0x83, 0x84, 0x85,
-					     0x86, 0x87, 0x88, 9};
+	static const unsigned char data[] = { 1,    2,	  3,	4,
+					      5,    6,	  7,	0x81,
+					      0x82, 0x83, 0x84, 0x85,
+					      0x86, 0x87, 0x88, 9 };
 	struct span s = span_of(data, sizeof(data));
 
 	is_int(span_u8(&s), 1, "u8");

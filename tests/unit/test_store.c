@@ -68,7 +68,7 @@ static void test_run(struct toy *toy)
 {
 	struct store_counts counts;
 	struct store_req req;
-	struct err e = {.code = 7};
+	struct err e = { .code = 7 };
 
 	for (int i = 0; i < 100; i++) {
 		store_req_init(&req, STORE_HEAD, "k");
@@ -90,7 +90,7 @@ static void test_run(struct toy *toy)
 
 static void test_list(void)
 {
-	struct store_object object = {.size = 5, .etag = "abc"};
+	struct store_object object = { .size = 5, .etag = "abc" };
 	struct store_list l;
 	bool good = true;
 	char key[24];
@@ -118,7 +118,7 @@ static void test_list(void)
 
 static void test_clock(struct toy *toy)
 {
-	struct timespec pause = {.tv_nsec = 30000000};
+	struct timespec pause = { .tv_nsec = 30000000 };
 	int64_t now = -7;
 
 	is_int(store_now(&toy->store, 10000, &now), -EAGAIN, "no reply yet");
@@ -149,7 +149,7 @@ static void test_names(void)
 
 int main(void)
 {
-	struct toy toy = {.store.ops = &toy_ops};
+	struct toy toy = { .store.ops = &toy_ops };
 
 	test_names();
 	test_list();
