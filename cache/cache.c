@@ -17,7 +17,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +33,7 @@
 #include "s3/base/clock.h"
 #include "s3/base/lock.h"
 #include "s3/base/log.h"
+#include "s3/base/pool.h"
 
 #define SEGMENTS_IN_CACHE 32 /* segments are smaller in a small cache */
 #define OBJECTS_PART 10 /* a tenth for whole objects */
@@ -178,16 +178,10 @@ static void *maintain(void *arg)
 
 static int start_thread(struct cache *c)
 {
-	sigset_t all, old;
-	int r;
+	int r = pool_start_thread(&c->thread, maintain, c);
 
-	/* Signals belong to the main thread. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&c->thread, NULL, maintain, c);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	c->started = !r;
-	return -r;
+	return r;
 }
 
 /* ---- opening ------------------------------------------------------------- */

@@ -15,7 +15,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <lmdb.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +27,7 @@
 #include "s3/base/list.h"
 #include "s3/base/lock.h"
 #include "s3/base/log.h"
+#include "s3/base/pool.h"
 
 #define STOCK 8 /* idle read transactions kept */
 #define BATCH_MAX 10000
@@ -526,7 +526,6 @@ int cachedb_open(struct cachedb **ret_db, const char *dir, bool sole,
 {
 	CLEANUP(cachedb_freep) struct cachedb *db = calloc(1, sizeof(*db));
 	bool fresh = false;
-	sigset_t all, old;
 	int r;
 
 	if (!db)
@@ -539,13 +538,9 @@ int cachedb_open(struct cachedb **ret_db, const char *dir, bool sole,
 	r = dbenv_open(&db->env, dir, sole, &fresh, e);
 	if (r)
 		return r;
-	/* Signals belong to the main thread. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&db->writer, NULL, writer_main, db);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r = pool_start_thread(&db->writer, writer_main, db);
 	if (r)
-		return err_set(e, -r, "cache index: %s", strerror(r));
+		return err_set(e, r, "cache index: %s", strerror(-r));
 	db->started = true;
 	*ret_fresh = fresh;
 	*ret_db = TAKE_PTR(db);

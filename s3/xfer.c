@@ -13,7 +13,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "s3/base/cleanup.h"
 #include "s3/base/clock.h"
 #include "s3/base/lock.h"
+#include "s3/base/pool.h"
 #include "s3/exchange.h"
 #include "s3/retry.h"
 
@@ -358,18 +358,12 @@ void xfer_cancel(struct xfer *x, struct xfer_req *req)
 	(void)curl_multi_wakeup(x->multi);
 }
 
-/* SIGPIPE and all else belong to other threads. */
 static int start_thread(struct xfer *x)
 {
-	sigset_t all, old;
-	int r;
+	int r = pool_start_thread(&x->thread, transfer_thread, x);
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&x->thread, NULL, transfer_thread, x);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	x->has_thread = !r;
-	return -r;
+	return r;
 }
 
 DEFINE_CLEANUP(struct xfer *, xfer_free)

@@ -8,7 +8,6 @@
 #include "tools/progress.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "s3/base/clock.h"
 #include "s3/base/io.h"
 #include "s3/base/lock.h"
+#include "s3/base/pool.h"
 #include "tools/human.h"
 
 #define REDRAW_MS 100
@@ -177,7 +177,6 @@ static struct progress *discard(struct progress *p)
 struct progress *progress_start(const char *verb, bool quiet)
 {
 	struct progress *p;
-	sigset_t all, old;
 	int r;
 
 	if (quiet || !drawable())
@@ -189,11 +188,7 @@ struct progress *progress_start(const char *verb, bool quiet)
 	p->started_ns = clock_now_ns();
 	lock_init(&p->lock, LOCK_RANK_BASE);
 	cond_init(&p->wake);
-	/* Signals belong to the main thread. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&p->thread, NULL, drawer, p);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r = pool_start_thread(&p->thread, drawer, p);
 	return r ? discard(p) : p;
 }
 
