@@ -13,6 +13,7 @@
 #include "fs/server.h"
 #include "s3/base/cleanup.h"
 #include "s3/base/pool.h"
+#include "s3/bill.h"
 #include "s3/source.h"
 
 #define START_TIMEOUT_MS 10000
@@ -129,6 +130,25 @@ static int open_parts(struct parts *p, const struct options *o, struct err *e)
 	return rc ? rc : open_names(p, o, e);
 }
 
+static void say_what_it_took(const struct parts *p, const struct options *o,
+			     const char *mountpoint)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT(1024);
+	struct cache_stats cache = { 0 };
+	struct store_counts counts;
+
+	store_counts(p->source.store, &counts);
+	if (p->mount.cache)
+		cache_stats(p->mount.cache, &cache);
+	(void)bill_add_requests(&text, &counts);
+	if (strncmp(o->source, "file:", 5) != 0)
+		(void)bill_add_price(&text, &counts);
+	log_info("'%s' at '%s' ends: %s; cache: %llu hits, %llu misses",
+		 o->source, mountpoint, text.data ? text.data : "",
+		 (unsigned long long)cache.hits,
+		 (unsigned long long)cache.misses);
+}
+
 static int serve(struct daemon *d, struct parts *p, const struct options *o,
 		 const char *mountpoint, struct err *e)
 {
@@ -143,7 +163,7 @@ static int serve(struct daemon *d, struct parts *p, const struct options *o,
 	daemon_ready(d);
 	log_info("mounted '%s' at '%s'", o->source, mountpoint);
 	rc = server_loop(p->server, e);
-	log_info("'%s' at '%s' ends", o->source, mountpoint);
+	say_what_it_took(p, o, mountpoint);
 	return rc;
 }
 

@@ -8,7 +8,7 @@
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
 #include "tools/cmd.h"
-#include "tools/human.h"
+#include "s3/base/human.h"
 #include "tools/push.h"
 #include "tools/session.h"
 #include "tools/summary.h"

@@ -19,7 +19,7 @@
 #include "s3/base/io.h"
 #include "s3/base/lock.h"
 #include "s3/base/pool.h"
-#include "tools/human.h"
+#include "s3/base/human.h"
 
 #define REDRAW_MS 100
 #define LINE_MAX_LEN 512 /* bytes */

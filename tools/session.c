@@ -18,7 +18,7 @@
 #include "s3/base/cleanup.h"
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
-#include "tools/human.h"
+#include "s3/base/human.h"
 
 static atomic_bool interrupted;
 

@@ -11,24 +11,14 @@
 #include "s3/base/buf.h"
 #include "s3/base/io.h"
 #include "s3/base/log.h"
-#include "s3/price.h"
-#include "tools/human.h"
+#include "s3/bill.h"
+#include "s3/base/human.h"
 
 #define TEXT_MAX 4096
-#define PRICES_MAX (64u << 10) /* bytes of a table */
 
 static const char *plural(uint64_t n)
 {
 	return n == 1 ? "" : "s";
-}
-
-static uint64_t requests_total(const struct store_counts *c)
-{
-	uint64_t n = 0;
-
-	for (int op = 0; op < STORE_OP_COUNT; op++)
-		n += c->requests[op];
-	return n;
 }
 
 static void add_size(struct buf *out, const char *before, uint64_t bytes,
@@ -40,60 +30,9 @@ static void add_size(struct buf *out, const char *before, uint64_t bytes,
 	(void)buf_addf(out, "%s%s%s", before, size, after);
 }
 
-/* The user's table ($ASSETFS_PRICES), where there is a good one. */
-static void load_prices(struct price_table *t)
-{
-	CLEANUP_BUF struct buf text = BUF_INIT(PRICES_MAX);
-	const char *path = getenv("ASSETFS_PRICES");
-	struct err e = { 0 };
-
-	*t = price_default;
-	if (!path || !*path || io_read_file(path, &text, &e)) {
-		if (e.code)
-			log_warn("prices: %s", e.text);
-		return;
-	}
-	if (price_parse(t, text.data, text.len, &e))
-		log_warn("prices: '%s': %s", path, e.text);
-}
-
 static double price(const struct summary *s)
 {
-	struct price_table t;
-
-	if (s->unbilled)
-		return 0;
-	load_prices(&t);
-	return price_of(&t, &s->counts);
-}
-
-/* "13 requests (8 PUT, 3 LIST, 2 GET)", the most frequent first. */
-static void add_requests(struct buf *out, const struct store_counts *c)
-{
-	uint64_t total = requests_total(c);
-	bool told[STORE_OP_COUNT] = { false };
-	const char *before = " (";
-
-	(void)buf_addf(out, "%" PRIu64 " request%s", total, plural(total));
-	for (int turn = 0; turn < STORE_OP_COUNT; turn++) {
-		int best = -1;
-
-		for (int op = 0; op < STORE_OP_COUNT; op++)
-			if (!told[op] && c->requests[op] &&
-			    (best < 0 || c->requests[op] > c->requests[best]))
-				best = op;
-		if (best < 0)
-			break;
-		told[best] = true;
-		(void)buf_addf(out, "%s%" PRIu64 " %s", before,
-			       c->requests[best],
-			       store_op_name((enum store_op)best));
-		before = ", ";
-	}
-	if (total)
-		(void)buf_add_str(out, ")");
-	if (c->retries)
-		(void)buf_addf(out, ", %" PRIu64 " repeated", c->retries);
+	return s->unbilled ? 0 : bill_price(&s->counts);
 }
 
 static void add_work(struct buf *out, const struct summary *s)
@@ -112,13 +51,8 @@ static void add_work(struct buf *out, const struct summary *s)
 	(void)buf_addf(out, " in %.1f s; ", s->seconds);
 }
 
-static void add_moved(struct buf *out, const struct summary *s)
+static void add_saved(struct buf *out, const struct summary *s)
 {
-	if (s->counts.bytes_out)
-		add_size(out, "; ", s->counts.bytes_out, " sent");
-	if (s->counts.bytes_in)
-		add_size(out, s->counts.bytes_out ? ", " : "; ",
-			 s->counts.bytes_in, " received");
 	if (s->saved_pool)
 		add_size(out, "; ", s->saved_pool, " not moved (pool)");
 	if (s->saved_cache)
@@ -130,14 +64,10 @@ char *summary_text(const struct summary *s)
 	CLEANUP_BUF struct buf out = BUF_INIT(TEXT_MAX);
 
 	add_work(&out, s);
-	add_requests(&out, &s->counts);
-	add_moved(&out, s);
-	if (!s->unbilled) {
-		char text[HUMAN_MAX];
-
-		human_price(text, price(s));
-		(void)buf_addf(&out, "; about %s", text);
-	}
+	(void)bill_add_requests(&out, &s->counts);
+	add_saved(&out, s);
+	if (!s->unbilled)
+		(void)bill_add_price(&out, &s->counts);
 	return buf_take(&out);
 }
 
@@ -175,7 +105,7 @@ char *summary_json(const struct summary *s)
 	r |= json_object_set_new(o, "saved_pool", number(s->saved_pool));
 	r |= json_object_set_new(o, "saved_cache", number(s->saved_cache));
 	r |= json_object_set_new(o, "requests_total",
-				 number(requests_total(&s->counts)));
+				 number(bill_requests(&s->counts)));
 	r |= json_object_set_new(o, "requests", requests);
 	r |= json_object_set_new(o, "retries", number(s->counts.retries));
 	r |= json_object_set_new(o, "bytes_in", number(s->counts.bytes_in));

@@ -1,4 +1,4 @@
-#include "tools/human.h"
+#include "s3/base/human.h"
 
 #include <errno.h>
 

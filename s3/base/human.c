@@ -2,7 +2,7 @@
  * People read sizes in powers of 1000 (as disks and networks are sold) and
  * write limits in powers of 1024 (as caches are).
  */
-#include "tools/human.h"
+#include "s3/base/human.h"
 
 #include <ctype.h>
 #include <errno.h>
