@@ -38,24 +38,19 @@ static void claim_entry(struct claims *c, const struct view_tree *tree)
 }
 
 /*
- * The level of `dir` itself ("…/"): adds marker, keys below, and a tree of its
- * own to the claims. Keeps page and tree in `f`.
+ * The level of `dir` itself ("…/"), the last of the path: adds marker, keys
+ * below, and a tree of its own to the claims. Keeps page and tree in `f`.
  */
 static int own_level_locked(const struct resolver *v, const char *dir,
-			    struct question *q, struct claims *c,
-			    struct found *f)
+			    const struct dirs_path *path, struct question *q,
+			    struct claims *c, struct found *f)
 {
-	CLEANUP(dirs_path_done) struct dirs_path path = { 0 };
 	CLEANUP(view_tree_unrefp) const struct view_tree *own = NULL;
-	struct dirs_level *level;
-	int r = dirs_path_locked(v->dirs, dir, q->wait, &path);
+	const struct dirs_level *level = &path->levels[path->count - 1];
+	int r = dirs_tree_locked(v->dirs, path, true, q->wait, &own);
 
-	if (!r)
-		r = dirs_tree_locked(v->dirs, &path, true, q->wait, &own);
 	if (r)
 		return r;
-	note_trust(f, &path);
-	level = &path.levels[path.count - 1];
 	c->sure = true;
 	c->below = false;
 	c->marker = NULL;
@@ -125,7 +120,7 @@ static int resolve_root_locked(const struct resolver *v, struct question *q,
 		return r;
 	note_trust(f, &path);
 	claim_entry(&c, f->tree);
-	r = own_level_locked(v, s->dir, q, &c, f);
+	r = own_level_locked(v, s->dir, &path, q, &c, f);
 	if (r)
 		return r;
 	if (c.tree && !S_ISDIR(c.entry.mode))
@@ -135,6 +130,10 @@ static int resolve_root_locked(const struct resolver *v, struct question *q,
 	return r;
 }
 
+/*
+ * The name's own level is asked for along with its parent's: of a file, the
+ * parent's page proves that nothing is below.
+ */
 static int resolve_below_locked(const struct resolver *v, struct question *q,
 				const struct spot *s, struct found *f)
 {
@@ -142,18 +141,17 @@ static int resolve_below_locked(const struct resolver *v, struct question *q,
 	struct claims c = { .path = q->path, .key = s->key, .sure = true };
 	struct page_child child;
 	struct dirs_level *parent;
-	int r;
+	int r = dirs_path_locked(v->dirs, s->dir, q->wait, &path);
 
-	/* Only the directory that is read is tried as a subtree. */
-	q->wait->subtree = false;
-	r = dirs_path_locked(v->dirs, s->parent, q->wait, &path);
-
-	if (!r)
-		r = dirs_tree_locked(v->dirs, &path, false, q->wait, &f->tree);
 	if (r)
 		return r;
 	note_trust(f, &path);
+	path.count--; /* the parent's tree */
+	r = dirs_tree_locked(v->dirs, &path, false, q->wait, &f->tree);
 	parent = &path.levels[path.count - 1];
+	path.count++;
+	if (r)
+		return r;
 	if (parent->answer == PAGE_TELLS &&
 	    page_find(parent->page, s->parent, s->name, strlen(s->name),
 		      &child)) {
@@ -163,8 +161,7 @@ static int resolve_below_locked(const struct resolver *v, struct question *q,
 	}
 	claim_entry(&c, f->tree);
 	if (c.marker || c.below || (c.tree && S_ISDIR(c.entry.mode))) {
-		q->wait->subtree = q->list;
-		r = own_level_locked(v, s->dir, q, &c, f);
+		r = own_level_locked(v, s->dir, &path, q, &c, f);
 		if (r)
 			return r;
 	}
