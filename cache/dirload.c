@@ -20,6 +20,7 @@
 
 #define TTL_MIN_MS 1000u
 #define TREE_TRIES 3
+#define READS_AHEAD 6 /* connections for the packs of a small tree */
 
 /* One load: a LIST of as many pages as it takes, or a tree. */
 struct load {
@@ -38,6 +39,7 @@ struct load {
 	struct store_object object;
 	struct buf data;
 	bool cache_asked; /* trees: the cache did not have it */
+	bool fetched_again; /* trees: what came first was damaged */
 };
 
 /* For how long to trust a page that just came: a tenth of its age. */
@@ -109,7 +111,6 @@ static void load_begin_locked(struct load *l)
 /* Fills in the next LIST of this load. */
 static void list_request(struct load *l)
 {
-	store_req_done(&l->req);
 	store_req_init(&l->req, STORE_LIST, l->prefix);
 	l->req.delimiter = l->recursive || l->slot->above ? NULL : "/";
 	l->req.max_keys = l->slot->above ? 1 : 0;
@@ -154,6 +155,17 @@ void dirload_submit(struct dirs *d, struct list *start)
 	}
 }
 
+/* Fills in the GET of this load. */
+static void tree_request(struct load *l)
+{
+	store_req_init(&l->req, STORE_GET, l->prefix);
+	l->req.out = &l->data;
+	l->req.if_match = l->object.etag;
+	l->req.timeout_ms = l->timeout_ms;
+	l->req.done = load_arrived;
+	l->req.arg = l;
+}
+
 int dirload_tree_locked(struct dirs *d, struct slot *s, uint64_t seq,
 			const struct store_object *object,
 			struct list *ret_start)
@@ -169,12 +181,7 @@ int dirload_tree_locked(struct dirs *d, struct slot *s, uint64_t seq,
 	}
 	l->seq = seq;
 	l->object = *object;
-	l->req.key = l->prefix;
-	l->req.out = &l->data;
-	l->req.if_match = l->object.etag;
-	l->req.timeout_ms = l->timeout_ms;
-	l->req.done = load_arrived;
-	l->req.arg = l;
+	tree_request(l);
 	s->reading = true;
 	load_begin_locked(l);
 	list_add_tail(ret_start, &l->job.link);
@@ -275,6 +282,17 @@ static void install_page(struct load *l, struct page *p)
 			s->dir, p->hidden);
 }
 
+/* Prepares the load's next request and sends it. Under the lock, as it may be
+ * cancelled at any time. */
+static void request_again(struct load *l, void (*prepare)(struct load *l))
+{
+	lock_take(&l->dirs->lock);
+	store_req_done(&l->req);
+	prepare(l);
+	lock_drop(&l->dirs->lock);
+	store_submit(l->dirs->store, &l->req);
+}
+
 static bool cancelled(struct dirs *d, struct err *e)
 {
 	LOCK_SCOPE(&d->lock);
@@ -296,8 +314,7 @@ static bool list_arrived(struct load *l, struct err *e)
 		l->slot->flat = true;
 		lock_drop(&d->lock);
 		l->recursive = false;
-		list_request(l);
-		store_submit(d->store, &l->req);
+		request_again(l, list_request);
 		return false;
 	}
 	if (cancelled(d, e))
@@ -311,8 +328,7 @@ static bool list_arrived(struct load *l, struct err *e)
 		return true;
 	}
 	if (!fits) {
-		list_request(l);
-		store_submit(d->store, &l->req);
+		request_again(l, list_request);
 		return false;
 	}
 	p = page_new(l->slot->dir, l->recursive, &l->list);
@@ -391,6 +407,14 @@ static void tree_missing(struct load *l, struct err *e)
 	s->page = NULL;
 }
 
+/* What came may have been damaged on the way. */
+static void fetch_again(struct load *l)
+{
+	l->fetched_again = true;
+	buf_reset(&l->data);
+	request_again(l, tree_request);
+}
+
 /* Returns false when a GET is under way for this load. */
 static bool tree_arrived(struct load *l, struct err *e)
 {
@@ -411,6 +435,8 @@ static bool tree_arrived(struct load *l, struct err *e)
 				 l->prefix);
 			buf_reset(&l->data);
 		}
+		if (d->reads)
+			store_expect(d->store, READS_AHEAD);
 		store_submit(d->store, &l->req);
 		return false;
 	}
@@ -423,6 +449,12 @@ static bool tree_arrived(struct load *l, struct err *e)
 		return true;
 	}
 	tree_install(l, &l->data, e);
+	if (e->code == -EBADMSG && !l->fetched_again) {
+		log_warn("%s: fetching it once more", e->text);
+		err_clear(e);
+		fetch_again(l);
+		return false;
+	}
 	if (!e->code && d->cache)
 		cache_object_put(d->cache, d->store->bucket_id, l->prefix,
 				 l->req.object.etag, l->data.data, l->data.len);

@@ -28,6 +28,7 @@ struct dirs {
 	char *prefix;
 	uint32_t ttl_ms;
 	uint32_t first_timeout_ms;
+	bool reads;
 	struct pool *pool;
 
 	struct lock lock; /* LOCK_RANK_VIEW */

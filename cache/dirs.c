@@ -386,6 +386,7 @@ int dirs_open(struct dirs **ret_dirs, const struct dirs_options *o,
 	d->cache = o->cache;
 	d->ttl_ms = o->ttl_ms;
 	d->first_timeout_ms = o->first_timeout_ms;
+	d->reads = o->reads;
 	lock_init(&d->lock, LOCK_RANK_VIEW);
 	cond_init(&d->idle);
 	table_init(&d->slots);

@@ -27,6 +27,7 @@ struct dirs_options {
 	/* Deadline of what is loaded before anything has arrived; 0: the
 	 * store's. */
 	uint32_t first_timeout_ms;
+	bool reads; /* open connections while a tree is fetched */
 };
 
 int dirs_open(struct dirs **ret_dirs, const struct dirs_options *o,

@@ -331,7 +331,8 @@ int view_open(struct view **ret_view, const struct view_options *o,
 	struct dirs_options d = { .store = o->store,
 				  .cache = o->cache,
 				  .ttl_ms = o->ttl_ms,
-				  .first_timeout_ms = timeout_ms };
+				  .first_timeout_ms = timeout_ms,
+				  .reads = o->reads };
 	const struct view_node *root = NULL;
 	int r;
 

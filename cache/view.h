@@ -88,6 +88,9 @@ struct view_options {
 	/* Longest trust in a listing; the shortest is min(1 s, ttl_ms). 0: asks
 	 * each time. */
 	uint32_t ttl_ms;
+	/* Content will be read: connections are opened while a tree is
+	 * fetched. */
+	bool reads;
 };
 
 struct view;

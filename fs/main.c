@@ -97,6 +97,7 @@ static int open_names(struct parts *p, const struct options *o, struct err *e)
 		.file_mode = o->file_mode,
 		.dir_mode = o->dir_mode,
 		.ttl_ms = o->ttl_ms,
+		.reads = true,
 	};
 	const struct view_node *root = NULL;
 	int rc;

@@ -26,13 +26,9 @@ void sockets_done(struct sockets *s)
 {
 	while (s->ahead_count)
 		drop_ahead(s, 0);
+	free(s->address);
 	free(s->entries);
 	sockets_init(s);
-}
-
-void sockets_expect(struct sockets *s, size_t count)
-{
-	s->expected = count;
 }
 
 static void open_ahead(struct sockets *s, const struct curl_sockaddr *address)
@@ -57,6 +53,35 @@ static void open_ahead(struct sockets *s, const struct curl_sockaddr *address)
 	a->address_len = address->addrlen;
 	memcpy(&a->address, &address->addr, address->addrlen);
 	s->ahead_count++;
+}
+
+static void open_expected(struct sockets *s)
+{
+	while (s->expected && s->ahead_count < SOCKETS_AHEAD_MAX) {
+		s->expected--;
+		open_ahead(s, s->address);
+	}
+	s->expected = 0;
+}
+
+void sockets_expect(struct sockets *s, size_t count)
+{
+	s->expected = count;
+	if (s->address)
+		open_expected(s);
+}
+
+/* Without memory nothing is opened ahead. */
+static void note_address(struct sockets *s, const struct curl_sockaddr *address)
+{
+	size_t len = sizeof(*address);
+
+	if (address->addrlen > sizeof(address->addr))
+		len += address->addrlen - sizeof(address->addr);
+	free(s->address);
+	s->address = malloc(len);
+	if (s->address)
+		memcpy(s->address, address, len);
 }
 
 /* Connected, and the server has neither closed nor spoken. */
@@ -123,11 +148,9 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose,
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
 	note(s, fd, false);
-	while (s->expected && s->ahead_count < SOCKETS_AHEAD_MAX) {
-		s->expected--;
-		open_ahead(s, address);
-	}
-	s->expected = 0;
+	note_address(s, address);
+	if (s->address)
+		open_expected(s);
 	return fd;
 }
 

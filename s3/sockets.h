@@ -36,15 +36,17 @@ struct sockets {
 		socklen_t address_len;
 	} ahead[SOCKETS_AHEAD_MAX];
 	size_t ahead_count;
-	size_t expected; /* to be opened with the next connection */
+	size_t expected; /* to be opened with the first connection */
+	struct curl_sockaddr *address; /* of the last one; owned */
 };
 
 void sockets_init(struct sockets *s);
 void sockets_done(struct sockets *s);
 /* Makes a handle's new connections known here. */
 CURLcode sockets_attach(struct sockets *s, CURL *easy);
-/* With the next connection that curl opens, `count` more are opened to the same
- * address, for later ones. Those not used within 10 s are closed. */
+/* Opens `count` connections for later use, to the address of the last that curl
+ * opened; before the first, along with it. Those not used within 10 s are
+ * closed when others are taken. */
 void sockets_expect(struct sockets *s, size_t count);
 /* -1 if there is no such socket (any more). */
 int sockets_find(struct sockets *s, int port);

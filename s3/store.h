@@ -225,8 +225,9 @@ struct store {
 
 void store_submit(struct store *s, struct store_req *req);
 void store_cancel(struct store *s, struct store_req *req);
-/* A hint that about `count` requests will follow the next one at once: their
- * connections may be opened ahead. Asks nothing of the server. */
+/* A hint that about `count` requests will come at once, after an answer that is
+ * awaited now: their connections may be opened meanwhile. Asks nothing of the
+ * server. */
 void store_expect(struct store *s, unsigned int count);
 /* One who waits for a request. */
 struct store_wait {

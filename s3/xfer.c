@@ -136,18 +136,28 @@ static void enqueue(struct xfer *x, struct xfer_req *req, uint64_t now_ms)
 		x->due_ms = at_ms;
 }
 
+/* Opens what connections are lacking for so many requests at once. */
+static void open_ahead(struct xfer *x, size_t count)
+{
+	size_t have = x->sockets.count + x->sockets.ahead_count;
+
+	have = have > x->running_count ? have - x->running_count : 0;
+	if (count > have)
+		sockets_expect(&x->sockets, count - have);
+}
+
 /* Takes over what other threads asked for. Returns whether to end. */
 static bool take_orders(struct xfer *x)
 {
 	struct list taken = LIST_INIT(taken), gone = LIST_INIT(gone);
 	struct list broken = LIST_INIT(broken), *pos;
 	uint64_t now_ms = clock_now_ms();
+	size_t expected;
 	bool stop;
 
 	lock_take(&x->lock);
 	stop = x->stop;
-	if (x->expected)
-		sockets_expect(&x->sockets, x->expected);
+	expected = x->expected;
 	x->expected = 0;
 	while ((pos = list_pop_head(&x->incoming)))
 		list_add_tail(req_of(pos)->cancelled || stop ? &gone : &taken,
@@ -166,6 +176,8 @@ static bool take_orders(struct xfer *x)
 	}
 	lock_drop(&x->lock);
 
+	if (expected)
+		open_ahead(x, expected);
 	while ((pos = list_pop_head(&taken)))
 		enqueue(x, req_of(pos), now_ms);
 	while ((pos = list_pop_head(&gone)))
@@ -345,8 +357,10 @@ void xfer_submit(struct xfer *x, struct xfer_req *req)
 
 void xfer_expect(struct xfer *x, unsigned int count)
 {
-	LOCK_SCOPE(&x->lock);
-	x->expected = count; /* taken along with the next request */
+	lock_take(&x->lock);
+	x->expected = count;
+	lock_drop(&x->lock);
+	(void)curl_multi_wakeup(x->multi);
 }
 
 void xfer_cancel(struct xfer *x, struct xfer_req *req)

@@ -97,8 +97,8 @@ int xfer_open(struct xfer **ret_xfer, const struct xfer_options *o,
 	      struct err *e);
 /* Threads: any, `done` included. */
 void xfer_submit(struct xfer *x, struct xfer_req *req);
-/* Opens that many connections ahead, with the next that is opened. Threads:
- * any. */
+/* So many requests will come at once: opens the connections that are lacking,
+ * at the latest with the next one. Threads: any. */
 void xfer_expect(struct xfer *x, unsigned int count);
 /* Ends the exchange soon as XFER_CANCELLED, also one submitted later. The
  * structure must be valid. Threads: any. */

@@ -227,7 +227,7 @@ static int list_file(struct ls *ls)
 static int list(struct ls *ls)
 {
 	struct err e = { 0 };
-	int r = location_open(&ls->at, ls->source, &ls->options, &e);
+	int r = location_open(&ls->at, ls->source, &ls->options, false, &e);
 
 	if (r) {
 		log_error("%s", e.text);

@@ -96,7 +96,7 @@ static int pull(const struct pull_cmd *cmd)
 	struct err e = { 0 };
 	int status;
 
-	if (location_open(&at, cmd->source, &cmd->options, &e))
+	if (location_open(&at, cmd->source, &cmd->options, true, &e))
 		return fail(&e);
 	if (target_open(&target, cmd->dest, at.name, cmd->dry_run, &name, &e)) {
 		status = fail(&e);

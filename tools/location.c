@@ -44,6 +44,7 @@ static int open_view(struct location *l, const char *prefix,
 		.uid = getuid(),
 		.gid = getgid(),
 		.ttl_ms = TTL_MS,
+		.reads = l->reads,
 	};
 
 	return view_open(&l->view, &vo, o->source.retry_timeout_s * 1000, e);
@@ -134,13 +135,13 @@ static int find(struct location *l, const struct session_options *o,
 }
 
 int location_open(struct location *l, const char *text,
-		  const struct session_options *o, struct err *e)
+		  const struct session_options *o, bool reads, struct err *e)
 {
 	const char *name;
 	size_t len;
 	int r;
 
-	*l = (struct location){ 0 };
+	*l = (struct location){ .reads = reads };
 	name = last_component(text, &len);
 	l->name = strndup(name, len);
 	if (!l->name)

@@ -13,6 +13,7 @@ struct location {
 	struct session session;
 	struct view *view;
 	const struct view_node *node; /* counted; attributes known */
+	bool reads; /* content will be read, see view_options */
 	char *name; /* the last component as written; owned; may be "" */
 };
 
@@ -21,6 +22,6 @@ struct location {
  * The text names it. On failure there is nothing to close.
  */
 int location_open(struct location *l, const char *text,
-		  const struct session_options *o, struct err *e);
+		  const struct session_options *o, bool reads, struct err *e);
 /* Cancels what is under way. */
 void location_close(struct location *l);
