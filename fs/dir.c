@@ -16,6 +16,7 @@
 #define REPLY_MAX (1u << 20) /* bytes */
 
 struct dir_handle {
+	struct handle handle;
 	const struct view_listing *list; /* counted */
 	uint64_t until_ms; /* trusted so long */
 };
@@ -28,8 +29,10 @@ struct dir_call {
 	struct fuse_file_info fi;
 };
 
-static void handle_free(struct dir_handle *h)
+static void handle_free(struct handle *handle)
 {
+	struct dir_handle *h = container_of(handle, struct dir_handle, handle);
+
 	view_listing_unref(h->list);
 	free(h);
 }
@@ -46,6 +49,7 @@ static void dir_call_free(struct call *c)
 static void dir_listed(struct view_req *req)
 {
 	struct dir_call *d = container_of(req, struct dir_call, req);
+	struct mount *m = d->m; /* the call may be gone once answered */
 	struct dir_handle *h;
 	struct err e = { 0 };
 
@@ -62,9 +66,10 @@ static void dir_listed(struct view_req *req)
 	inode_update(d->m->inodes, d->ino, req->listing->self);
 	h->list = TAKE_PTR(req->listing);
 	h->until_ms = clock_now_ms() + req->ttl_ms;
+	handles_add(&m->handles, &h->handle, handle_free);
 	d->fi.fh = (uintptr_t)h;
 	if (!reply_open(&d->call, &d->fi))
-		handle_free(h);
+		handles_release(&m->handles, &h->handle);
 }
 
 void dir_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
@@ -227,7 +232,9 @@ void dir_read_plus(fuse_req_t req, fuse_ino_t id, size_t size, off_t off,
 
 void dir_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
+	struct mount *m = fuse_req_userdata(req);
+
 	(void)id;
-	handle_free(handle_of(fi));
+	handles_release(&m->handles, &handle_of(fi)->handle);
 	(void)fuse_reply_err(req, 0); /* nothing to take back */
 }

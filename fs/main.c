@@ -38,6 +38,7 @@ static void parts_done(struct parts *p)
 	/* libfuse keeps a pipe for each thread that answered; those have
 	 * ended by now. */
 	server_free(p->server);
+	handles_done(&p->mount.handles);
 	sweep_free(p->mount.sweep);
 	inode_table_free(p->mount.inodes);
 }
@@ -188,6 +189,7 @@ static int run(struct daemon *d, const struct options *o, struct err *e)
 		rc = daemon_start(d, o->foreground, o->logfile, e);
 	if (rc)
 		return rc;
+	handles_init(&parts.mount.handles);
 	rc = serve(d, &parts, o, mountpoint, e);
 	parts_done(&parts);
 	return rc;

@@ -10,6 +10,7 @@
 #include "cache/cache.h"
 #include "cache/fetch.h"
 #include "cache/view.h"
+#include "fs/handles.h"
 #include "fs/inode.h"
 #include "fs/reply.h"
 #include "fs/sweep.h"
@@ -21,5 +22,6 @@ struct mount {
 	struct inode_table *inodes;
 	struct sweep *sweep;
 	struct waits *waits;
+	struct handles handles;
 	uint32_t max_background;
 };

@@ -20,6 +20,7 @@
 #include "s3/base/lock.h"
 
 struct reader {
+	struct handle handle;
 	struct mount *m;
 	struct inode *ino; /* counted */
 	const struct view_node *node; /* counted */
@@ -47,6 +48,21 @@ struct read {
 	struct part parts[];
 };
 
+static void reader_put(struct reader *r)
+{
+	if (atomic_fetch_sub(&r->refs, 1) > 1)
+		return;
+	view_node_unref(r->node);
+	inode_put(r->m->inodes, r->ino);
+	lock_done(&r->lock);
+	free(r);
+}
+
+static void handle_free(struct handle *h)
+{
+	reader_put(container_of(h, struct reader, handle));
+}
+
 int reader_open(struct reader **ret_reader, struct mount *m, struct inode *ino)
 {
 	struct reader *r = calloc(1, sizeof(*r));
@@ -65,18 +81,14 @@ int reader_open(struct reader **ret_reader, struct mount *m, struct inode *ino)
 		catalog_entry_at(r->node->tree->cat, r->node->entry, &entry);
 		r->first_block = entry.first_block;
 	}
+	handles_add(&m->handles, &r->handle, handle_free);
 	*ret_reader = r;
 	return 0;
 }
 
 void reader_free(struct reader *r)
 {
-	if (!r || atomic_fetch_sub(&r->refs, 1) > 1)
-		return;
-	view_node_unref(r->node);
-	inode_put(r->m->inodes, r->ino);
-	lock_done(&r->lock);
-	free(r);
+	handles_release(&r->m->handles, &r->handle);
 }
 
 static void read_free(struct call *c)
@@ -85,7 +97,7 @@ static void read_free(struct call *c)
 
 	for (unsigned int i = 0; i < rd->count; i++)
 		cache_ref_put(rd->parts[i].req.ref);
-	reader_free(rd->reader);
+	reader_put(rd->reader);
 	free(rd);
 }
 

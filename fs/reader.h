@@ -16,7 +16,7 @@ struct reader;
 /* An open regular file. Takes over the reference to `ino`, also on failure.
  * -ENOMEM. */
 int reader_open(struct reader **ret_reader, struct mount *m, struct inode *ino);
-/* No read is under way any more. NULL is accepted. */
+/* The handle is released; reads under way keep what they need. */
 void reader_free(struct reader *r);
 
 /*

@@ -20,7 +20,7 @@ test "$(count_requests)" -le 10 || {
 }
 
 # One file, known by name.
-file=$(cd "$TMP/k" && find . -type f -size -20k | sort | head -n 1)
+file=$(cd "$TMP/k" && find . -type f -size -20k | sort | sed -n 1p)
 ASSETFS_CACHE_DIR=$TMP/cold2
 log_mark
 mount_bucket

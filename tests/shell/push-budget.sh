@@ -50,7 +50,7 @@ ASSETFS_CACHE_DIR=$other push_tree "$TMP/K" "$SRC_URL/assets/L" -q
 expect "other name, from elsewhere" 6
 [ "$(count_requests PUT .assetfs/)" = 0 ] || fail "content was put again"
 
-find "$TMP/K" -name '*.usd' -type f | sort | head -n 1 >"$TMP/name"
+find "$TMP/K" -name '*.usd' -type f | sort | sed -n 1p >"$TMP/name"
 echo "# changed" >>"$(cat "$TMP/name")"
 log_mark
 push_tree "$TMP/K" "$SRC_URL/assets/" -q
