@@ -205,6 +205,7 @@ static int add_child_locked(struct build *b, const struct page_child *child,
 	size_t len = child ? child->name_len : entry->name_len;
 	struct claims c = { .sure = true };
 	const struct view_node *n;
+	bool is_dir;
 	int r = 0;
 
 	b->path->len = b->path_base;
@@ -221,11 +222,12 @@ static int add_child_locked(struct build *b, const struct page_child *child,
 		c.tree = b->f->tree;
 		c.entry = *entry;
 	}
-	c.path = b->path->data;
+	is_dir = c.below || c.marker;
+	if (is_dir && buf_add_char(b->key, '/'))
+		return -ENOMEM;
+	c.path = b->path->data; /* from here on neither buffer grows */
 	c.key = b->key->data;
-	if (c.below || c.marker) {
-		if (buf_add_char(b->key, '/'))
-			return -ENOMEM;
+	if (is_dir) {
 		child_tree_locked(b, b->key->data, &c, &own);
 		b->key->data[--b->key->len] = '\0';
 	}
