@@ -403,8 +403,7 @@ static void tree_missing(struct load *l, struct err *e)
 			      l->prefix);
 		return;
 	}
-	page_unref(s->page);
-	s->page = NULL;
+	dirs_outdate_locked(l->dirs, s->dir);
 }
 
 /* What came may have been damaged on the way. */

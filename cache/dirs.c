@@ -115,9 +115,13 @@ static struct slot *slot_get(struct dirs *d, const char *dir, size_t len)
 	return s;
 }
 
-static bool trusted(const struct page *p, const struct dirs_wait *w,
+static bool trusted(const struct slot *s, const struct dirs_wait *w,
 		    uint64_t now_ms)
 {
+	const struct page *p = s->page;
+
+	if (p->asked < s->outdated)
+		return false;
 	if (p->asked >= w->tick)
 		return true;
 	if (w->absent && now_ms - p->asked_ms > ABSENT_MS)
@@ -130,6 +134,25 @@ void dirs_begin_locked(struct dirs *d, struct dirs_wait *w)
 	lock_assert_held(&d->lock);
 	w->tick = ++d->tick;
 	list_init(&w->link);
+}
+
+void dirs_outdate_locked(struct dirs *d, const char *dir)
+{
+	size_t len = strlen(dir), own = len, source = strlen(d->prefix);
+
+	lock_assert_held(&d->lock);
+	d->tick++;
+	for (;;) {
+		struct slot *s = slot_find(d, dir, len);
+
+		if (s && s->page && (len == own || s->page->recursive))
+			s->outdated = d->tick;
+		if (len <= source)
+			return;
+		len--;
+		while (len && dir[len - 1] != '/')
+			len--;
+	}
 }
 
 void dirs_path_done(struct dirs_path *p)
@@ -164,7 +187,7 @@ static bool answer_locked(struct dirs *d, const char *dir,
 	for (;;) {
 		struct slot *s = slot_find(d, dir, len);
 
-		if (s && s->page && trusted(s->page, w, now_ms) &&
+		if (s && s->page && trusted(s, w, now_ms) &&
 		    !(last && len == strlen(dir) && wants_subtree(s, w))) {
 			out->answer = page_covers(s->page, dir);
 			if (out->answer == PAGE_SILENT)
@@ -217,7 +240,7 @@ static int list_along_locked(struct dirs *d, const struct dirs_path *p,
 		struct slot *s = slot_find(d, dir, len);
 		bool known = s && s->page;
 
-		if ((known && trusted(s->page, w, now_ms)) ||
+		if ((known && trusted(s, w, now_ms)) ||
 		    (!known && len > source))
 			continue;
 		r = want_level_locked(d, dir, w, i == p->count - 1, start, &s);

@@ -54,6 +54,12 @@ struct dirs_wait {
  * trusted, answers it. */
 void dirs_begin_locked(struct dirs *d, struct dirs_wait *w);
 
+/*
+ * What pages say about `dir` ("" or "a/b/") has proved to be old: those that
+ * were asked for before now do not tell any more.
+ */
+void dirs_outdate_locked(struct dirs *d, const char *dir);
+
 /* The most levels a path can have. */
 #define DIRS_LEVELS_MAX 512
 

@@ -7,6 +7,7 @@
 #include "cache/view.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,30 @@ static void step_again(struct dirs_wait *w, const struct err *e)
 		step(req);
 }
 
+/* The key of an object, whose directory was listed. */
+static void outdate_key(struct view *v, const char *key)
+{
+	const char *slash = strrchr(key, '/');
+	CLEANUP_FREE char *dir =
+		strndup(key, slash ? (size_t)(slash - key) + 1 : 0);
+
+	/* Without memory it is met again. */
+	if (!dir)
+		return;
+	LOCK_SCOPE(dirs_lock(v->dirs));
+	dirs_outdate_locked(v->dirs, dir);
+}
+
+void view_outdated(struct view *v, const char *path)
+{
+	CLEANUP_FREE char *key = NULL;
+
+	if (asprintf(&key, "%s%s", v->prefix, path) < 0)
+		key = NULL; /* as above */
+	else
+		outdate_key(v, key);
+}
+
 /* ---- metadata of an object ------------------------------------------- */
 
 struct head {
@@ -156,6 +181,13 @@ static void got_meta(struct view_req *req, const struct store_object *object,
 		fail(req, -ENOMEM, NULL);
 }
 
+static bool same_object(const struct store_object *a,
+			const struct store_object *b)
+{
+	return a->size == b->size && a->modified_s == b->modified_s &&
+	       !strcmp(a->etag, b->etag);
+}
+
 /* In the pool: the reply came on a thread of the store. */
 static void head_job(struct pool_job *job)
 {
@@ -164,6 +196,10 @@ static void head_job(struct pool_job *job)
 	struct view *v = req->view;
 	struct meta none = { 0 };
 
+	if (h->req.err.code == -ENOENT ||
+	    (!h->req.err.code &&
+	     !same_object(&h->req.object, &req->node->object)))
+		outdate_key(v, req->node->key);
 	if (!h->req.err.code) {
 		if (v->o.cache)
 			cache_head_put(v->o.cache, v->o.store->bucket_id,

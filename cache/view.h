@@ -132,6 +132,12 @@ void view_lookup(struct view *v, const char *path, bool want_attrs,
  */
 void view_list(struct view *v, const char *path, struct view_req *req);
 
+/*
+ * The object behind a path was found to be gone, or another: what was listed
+ * of it is trusted no longer, so that the next question asks the store.
+ */
+void view_outdated(struct view *v, const char *path);
+
 /* Blocking forms, for tools. */
 int view_lookup_wait(struct view *v, const char *path, bool want_attrs,
 		     const struct view_node **ret_node, struct err *e);

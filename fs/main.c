@@ -28,8 +28,8 @@ struct parts {
 static void parts_done(struct parts *p)
 {
 	/* Answers what is under way, while the session can still take it. */
+	fetch_free(p->mount.fetch); /* its answers speak to the view */
 	view_free(p->mount.view);
-	fetch_free(p->mount.fetch);
 	server_unmount(p->server);
 	waits_free(p->mount.waits);
 	pool_free(p->pool);

@@ -109,6 +109,16 @@ static void read_failed(struct read *rd, int code, const char *why)
 	reply_err(&rd->call, &e);
 }
 
+/*
+ * An object that is gone, or another, was replaced since its directory was
+ * listed. Opened anew, it must not be taken for the old one again.
+ */
+static void note_failure(struct mount *m, const struct view_node *n, int code)
+{
+	if (n->kind == VIEW_PLAIN && (code == -ESTALE || code == -ENOENT))
+		view_outdated(m->view, n->path);
+}
+
 static void read_answer(struct read *rd)
 {
 	struct fuse_bufvec *bufs;
@@ -118,6 +128,8 @@ static void read_answer(struct read *rd)
 		const struct part *p = &rd->parts[i];
 
 		if (p->req.err.code) {
+			note_failure(rd->reader->m, rd->reader->node,
+				     p->req.err.code);
 			reply_err(&rd->call, &p->req.err);
 			return;
 		}
@@ -332,6 +344,7 @@ static void link_fetched(struct fetch_req *req)
 	ssize_t n;
 
 	if (req->err.code) {
+		note_failure(l->m, l->node, req->err.code);
 		reply_err(&l->call, &req->err);
 		return;
 	}

@@ -254,6 +254,67 @@ static void test_changes(struct store *s)
 	view_free(v);
 }
 
+/* Size and version of a path, without asking for metadata. */
+static uint64_t listed_size(struct view *v, const char *path,
+			    struct hash *ret_version)
+{
+	CLEANUP(view_node_unrefp) const struct view_node *n = NULL;
+	struct err e = { 0 };
+
+	if (view_lookup_wait(v, path, false, &n, &e))
+		return UINT64_MAX;
+	*ret_version = n->version;
+	return n->size;
+}
+
+static void test_outdated(struct store *s)
+{
+	CLEANUP(view_node_unrefp) const struct view_node *n = NULL;
+	struct hash version;
+	struct err e = { 0 };
+	struct view *v;
+	char text[300];
+
+	put(s, "out/a", "1");
+	put(s, "out/b", "1");
+	v = open_view(s, "", 60000);
+	names(v, "out", text, sizeof(text));
+	put(s, "out/a", "22");
+	is_int(view_lookup_wait(v, "out/a", true, &n, &e), 0, "%s", e.text);
+	is_int(n->size, 2, "metadata are those of the new object");
+	is_int(listed_size(v, "out/a", &version), 2,
+	       "after which the old listing tells no more");
+	ok(hash_equal(&version, &n->version), "both tell of one version");
+
+	names(v, "out", text, sizeof(text));
+	put(s, "out/b", "22");
+	is_int(listed_size(v, "out/b", &version), 1, "trusted");
+	view_outdated(v, "out/b");
+	is_int(listed_size(v, "out/b", &version), 2, "found to be old");
+	view_free(v);
+}
+
+/* The listing builds each child's key in a buffer that grows. */
+static void test_lengths(struct store *s)
+{
+	CLEANUP(view_listing_unrefp) const struct view_listing *l = NULL;
+	struct err e = { 0 };
+	struct view *v;
+	char key[300];
+	size_t good = 0;
+
+	for (int n = 1; n < 150; n++) {
+		(void)snprintf(key, sizeof(key), "len/%0*d/f", n, 0);
+		put(s, key, "1");
+	}
+	v = open_view(s, "", 60000);
+	is_int(view_list_wait(v, "len", &l, &e), 0, "%s", e.text);
+	for (size_t i = 0; i < l->count; i++)
+		good += strlen(l->nodes[i]->path) == i + 5;
+	is_int(good, 149, "directories of all lengths");
+	view_free(v);
+}
+
 static void test_failures(struct store *s)
 {
 	const struct view_node *n = NULL;
@@ -334,6 +395,8 @@ int main(void)
 	test_claims(s);
 	test_counts(s);
 	test_changes(s);
+	test_outdated(s);
+	test_lengths(s);
 	test_failures(s);
 	test_commit(s);
 	store_free(s);
