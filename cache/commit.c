@@ -39,6 +39,33 @@ static bool claim_stands(const struct commit_change *ch,
 	return !ch->seen || ret_entry->commit_s == ch->seen_commit_s;
 }
 
+/* Whether the entry says all that the change would. */
+static bool says_same(const struct catalog *cat,
+		      const struct catalog_entry *entry,
+		      const struct commit_change *ch)
+{
+	const struct catalog_attr *attr = &ch->attr;
+
+	if (ch->remove || entry->mode != attr->mode ||
+	    entry->uid != attr->uid || entry->gid != attr->gid ||
+	    entry->size != attr->size || entry->mtime_ns != attr->mtime_ns)
+		return false;
+	if (S_ISLNK(entry->mode))
+		return !memcmp(entry->target, ch->target, entry->size);
+	if (!S_ISREG(entry->mode))
+		return true;
+	if (entry->block_count != ch->block_count)
+		return false;
+	for (uint32_t i = 0; i < entry->block_count; i++) {
+		struct block b;
+
+		catalog_block_at(cat, entry->first_block + i, &b);
+		if (!hash_equal(&b.hash, &ch->blocks[i].hash))
+			return false;
+	}
+	return true;
+}
+
 static int apply_one(struct catalog_builder *b, const struct commit_change *ch,
 		     int64_t commit_s, struct err *e)
 {
@@ -69,9 +96,10 @@ static int apply_changes(struct catalog_builder *b, const struct catalog *cat,
 
 		if (!claim_stands(ch, cat, &now, &present)) {
 			/* Two that make one directory agree; the first one's
-			 * attributes stay. */
+			 * attributes stay. So do two that say the same. */
 			if (!(present && !ch->remove && S_ISDIR(now.mode) &&
-			      S_ISDIR(ch->attr.mode)))
+			      S_ISDIR(ch->attr.mode)) &&
+			    !(present && says_same(cat, &now, ch)))
 				commit->lost++;
 			continue;
 		}

@@ -39,7 +39,8 @@ struct commit {
 	/* results: */
 	uint64_t seq; /* of the version made */
 	int64_t commit_s;
-	size_t lost; /* changes not applied: another claim came first */
+	size_t lost; /* changes not applied: another claim came first, and
+			says something else */
 	unsigned int redone; /* times somebody else was faster */
 	bool empty; /* nothing had to change: no version was made */
 };

@@ -371,6 +371,17 @@ static void test_commit(struct store *s)
 	is_int(commit_run(s, NULL, &base, &c, &e), 0, "lost: %s", e.text);
 	ok(c.empty && c.lost == 1 && base.head.seq == seq - 1,
 	   "a claim that changed is left alone");
+	ch.path = "f";
+	c.id = object_ids_next(&ids);
+	is_int(commit_run(s, NULL, &other, &c, &e), 0, "file: %s", e.text);
+	seq = c.seq;
+	c.id = object_ids_next(&ids);
+	is_int(commit_run(s, NULL, &base, &c, &e), 0, "same: %s", e.text);
+	ok(c.empty && c.lost == 0 && c.seq == seq,
+	   "nothing is lost where the other one put the same");
+	ch.attr.mtime_ns = 1;
+	is_int(commit_run(s, NULL, &base, &c, &e), 0, "other: %s", e.text);
+	ok(c.empty && c.lost == 1, "but it is where a time differs");
 	c.gc_read_ms = clock_now_ms() - 3601 * 1000;
 	is_int(commit_run(s, NULL, &base, &c, &e), -ETIME,
 	       "too old to rely on: %s", e.text);
