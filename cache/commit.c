@@ -399,3 +399,27 @@ int commit_run(struct store *s, struct cache *c, struct tree_version *base,
 		       "gave up after %u tries",
 		       base->dir, ATTEMPTS_MAX);
 }
+
+int commit_unfound(struct store *s, const struct tree_version *t, struct err *e)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+	CLEANUP(tree_version_done) struct tree_version now = { 0 };
+	const struct buf nothing = BUF_INIT(0);
+	struct store_object any = { 0 };
+	char etag[STORE_ETAG_MAX];
+	bool versioned;
+	int r;
+
+	if (name_tree(&key, t->dir, t->head.seq + 1))
+		return err_set(e, -ENAMETOOLONG, "'%s': path too long", t->dir);
+	r = put_version(s, key.data, &nothing, &versioned, etag, e);
+	if (r != -EEXIST)
+		return r;
+	/* By a first answer that was lost, or by somebody else. */
+	err_clear(e);
+	r = tree_load(s, NULL, t->dir, t->head.seq + 1, &any, &now, e);
+	if (!r && now.cat)
+		r = err_set(e, -EEXIST, "the tree of '%s' has changed since",
+			    t->dir);
+	return r;
+}

@@ -54,3 +54,10 @@ struct commit {
  */
 int commit_run(struct store *s, struct cache *c, struct tree_version *base,
 	       struct commit *commit, struct err *e);
+
+/*
+ * Takes back the tree that commit_run has just founded: the next version removes
+ * it. Errors: as store.h; -EEXIST when somebody has committed to it since.
+ */
+int commit_unfound(struct store *s, const struct tree_version *t,
+		   struct err *e);

@@ -224,20 +224,13 @@ static int list_levels_above(struct store *s, const char *dir,
 	return 0;
 }
 
-/* The nearest tree above that is not removed; *ret_found false if none. */
-static int locate_above(struct store *s, struct cache *c, const char *dir,
-			bool *ret_found, struct tree_version *ret_tree,
-			struct err *e)
+/* The nearest tree that is not removed; *ret_level NULL if none. */
+static int nearest(struct levels *all, struct level **ret_level,
+		   uint64_t *ret_seq, struct store_object *ret_object,
+		   struct err *e)
 {
-	CLEANUP(levels_freep) struct levels *all = NULL;
-	int r = list_levels_above(s, dir, &all, e);
-
-	if (r || !all)
-		return r;
 	for (size_t i = 0; i < all->count; i++) {
 		struct level *l = &all->level[i];
-		struct store_object object;
-		uint64_t seq;
 
 		if (l->req.err.code == -EACCES) {
 			log_info(
@@ -247,17 +240,48 @@ static int locate_above(struct store *s, struct cache *c, const char *dir,
 		}
 		if (l->req.err.code)
 			return err_copy(e, &l->req.err);
-		if (!tree_newest(&l->req.list, l->dir, &seq, &object) ||
-		    !object.size)
+		if (!tree_newest(&l->req.list, l->dir, ret_seq, ret_object) ||
+		    !ret_object->size)
 			continue;
-		r = tree_load(s, c, l->dir, seq, &object, ret_tree, e);
-		if (r)
-			return r;
-		*ret_found = true;
+		*ret_level = l;
 		return 0;
 	}
-	*ret_found = false;
+	*ret_level = NULL;
 	return 0;
+}
+
+static int locate_above(struct store *s, struct cache *c, const char *dir,
+			bool *ret_found, struct tree_version *ret_tree,
+			struct err *e)
+{
+	CLEANUP(levels_freep) struct levels *all = NULL;
+	struct store_object object;
+	struct level *l = NULL;
+	uint64_t seq;
+	int r = list_levels_above(s, dir, &all, e);
+
+	if (!r)
+		r = nearest(all, &l, &seq, &object, e);
+	if (!r && l)
+		r = tree_load(s, c, l->dir, seq, &object, ret_tree, e);
+	if (!r)
+		*ret_found = l;
+	return r;
+}
+
+int tree_above(struct store *s, const char *dir, bool *ret_found, struct err *e)
+{
+	CLEANUP(levels_freep) struct levels *all = NULL;
+	struct store_object object;
+	struct level *l = NULL;
+	uint64_t seq;
+	int r = list_levels_above(s, dir, &all, e);
+
+	if (!r)
+		r = nearest(all, &l, &seq, &object, e);
+	if (!r)
+		*ret_found = l;
+	return r;
 }
 
 int tree_locate(struct store *s, struct cache *c, const char *dir,

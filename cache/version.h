@@ -44,6 +44,11 @@ int tree_locate(struct store *s, struct cache *c, const char *dir,
 		const struct store_list *listed, struct tree_version *ret_tree,
 		struct err *e);
 
+/* Whether a tree stands above `dir`, not removed. One LIST for each level, in
+ * parallel; a 403 counts as none. */
+int tree_above(struct store *s, const char *dir, bool *ret_found,
+	       struct err *e);
+
 /* The newest version by a LIST of its own. */
 int tree_find_newest(struct store *s, const char *dir, bool *ret_found,
 		     uint64_t *ret_seq, struct store_object *ret_object,

@@ -65,9 +65,7 @@ static bool scan_reaches(const struct diff_input *in, const char *dir,
 	return false;
 }
 
-/* Entries below another tree would be void in this one. */
-static void refuse_other_trees(const struct diff_input *in,
-			       struct notes *refused)
+void diff_other_trees(const struct diff_input *in, struct notes *refused)
 {
 	const struct store_list *l = in->listed;
 	const char *last = NULL;
@@ -233,7 +231,7 @@ int diff_make(struct diff *ret_diff, const struct diff_input *in,
 	if (!d.items)
 		return err_set(e, -ENOMEM, "comparing: out of memory");
 	refuse_file_above(in, refused);
-	refuse_other_trees(in, refused);
+	diff_other_trees(in, refused);
 	for (size_t i = 0; i < in->scan->count; i++) {
 		const struct scan_entry *entry = &in->scan->entries[i];
 

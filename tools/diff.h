@@ -50,6 +50,10 @@ int diff_make(struct diff *ret_diff, const struct diff_input *in,
 	      struct notes *refused, struct err *e);
 void diff_done(struct diff *d);
 
+/* Notes, by name, the trees in `in->listed` that what is walked lies in, other
+ * than the one it is pushed to: its entries would be void. */
+void diff_other_trees(const struct diff_input *in, struct notes *refused);
+
 /* The changes to commit; owns what they point to, but for the walk's. */
 struct diff_changes {
 	struct commit_change *changes;

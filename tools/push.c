@@ -11,6 +11,12 @@
  *
  * Where the target has no tree and no index names the content, little can be
  * reused but through a tree further up: the guess is sent before that is known.
+ *
+ * Two pushes may found trees at the same time, one above the other; then the
+ * lower one hides what the upper one has put below it. Each has listed before
+ * the other committed, so a push that has founded a tree lists once more: either
+ * it sees the other one, or the other one will see it. The lower one takes its
+ * tree back and joins the upper one, which looks whether it has.
  */
 #include "tools/push.h"
 
@@ -18,10 +24,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cache/commit.h"
 #include "cache/names.h"
 #include "s3/base/cleanup.h"
+#include "s3/base/clock.h"
 #include "s3/base/log.h"
 #include "tools/content.h"
 #include "tools/diff.h"
@@ -31,6 +39,12 @@
 #include "tools/scan.h"
 #include "tools/shadow.h"
 #include "tools/dest.h"
+
+/* A push that took longer than this, or has uploaded, looks whether trees were
+ * founded meanwhile; others have but a few round trips between. */
+#define ALONE_MS 2000u
+#define AGAIN_MAX 3
+#define JOIN_S 1 /* for the lower one to take its tree back */
 
 /* Requests that look for the tree while the first packs are sent. */
 #define LOOKUPS 2
@@ -51,6 +65,7 @@ struct push {
 	struct tree_version base;
 	struct diff diff;
 	struct push_result result;
+	bool crossed; /* failed since another tree was founded meanwhile */
 };
 
 static void push_init(struct push *p, struct session *session,
@@ -308,6 +323,66 @@ static int commit_and_index(struct push *p, int64_t *ret_commit_s,
 	return r;
 }
 
+/* ---- trees founded meanwhile -------------------------------------------- */
+
+static int check_above(struct push *p, struct err *e)
+{
+	bool found;
+	int r = tree_above(p->store, p->base.dir, &found, e);
+
+	if (r || !found)
+		return r;
+	p->crossed = true;
+	r = commit_unfound(p->store, &p->base, e);
+	if (r)
+		return err_wrap(e, r,
+				"a tree above '%s' was founded meanwhile, what "
+				"it has there is hidden",
+				p->base.dir);
+	return err_set(e, -EAGAIN,
+		       "a tree above '%s' was founded meanwhile: run it again",
+		       p->base.dir);
+}
+
+static int check_below(struct push *p, struct keylist *now, struct err *e)
+{
+	struct diff_input in = diff_input(p);
+	size_t count;
+	int r = keylist_wait(now, e);
+
+	if (r)
+		return r;
+	in.listed = &now->all;
+	diff_other_trees(&in, &p->failed);
+	count = notes_count(&p->failed);
+	if (!count)
+		return 0;
+	p->crossed = true;
+	notes_log(&p->failed, false);
+	return err_set(e, -EAGAIN,
+		       "%zu %s founded below '%s' meanwhile and %s what was "
+		       "pushed there",
+		       count, count == 1 ? "tree was" : "trees were",
+		       p->base.dir, count == 1 ? "hides" : "hide");
+}
+
+/* After a tree was founded. */
+static int check_alone(struct push *p, struct err *e)
+{
+	CLEANUP(keylist_done) struct keylist now = { 0 };
+	int r;
+
+	if (!content_added(&p->content) &&
+	    clock_now_ms() - p->listed.asked_ms < ALONE_MS)
+		return 0;
+	r = keylist_start(&now, p->store, p->prefix, NULL, NULL, e);
+	if (!r)
+		r = check_above(p, e);
+	if (!r)
+		r = check_below(p, &now, e);
+	return r;
+}
+
 static void clear_shadows(struct push *p, int64_t commit_s)
 {
 	struct err e = { 0 };
@@ -337,6 +412,7 @@ static void note_plan(struct push *p, const struct plan *plan)
 static int change(struct push *p, struct err *e)
 {
 	int64_t commit_s = INT64_MAX; /* nothing wins over what stood there */
+	bool founds = !p->base.cat;
 	int r;
 
 	if (p->diff.changes) {
@@ -349,6 +425,8 @@ static int change(struct push *p, struct err *e)
 		r = content_upload(&p->content, e);
 		if (!r)
 			r = commit_and_index(p, &commit_s, e);
+		if (!r && founds)
+			r = check_alone(p, e);
 		if (r)
 			return r;
 	}
@@ -404,8 +482,9 @@ static int find_target(struct push *p, struct err *e)
 			 p->session->source.prefix, option_pool(p), e);
 }
 
-int push_run(struct push_result *ret_result, struct session *session,
-	     const struct push_options *o, struct err *e)
+static int push_once(struct push_result *ret_result, struct session *session,
+		     const struct push_options *o, bool *ret_crossed,
+		     struct err *e)
 {
 	struct push p;
 	int r;
@@ -416,6 +495,23 @@ int push_run(struct push_result *ret_result, struct session *session,
 		r = run(&p, e);
 	if (!r)
 		*ret_result = p.result;
+	*ret_crossed = p.crossed;
 	push_done(&p);
 	return r;
+}
+
+int push_run(struct push_result *ret_result, struct session *session,
+	     const struct push_options *o, struct err *e)
+{
+	for (unsigned int n = 1;; n++) {
+		struct timespec wait = { JOIN_S, 0 };
+		bool crossed;
+		int r = push_once(ret_result, session, o, &crossed, e);
+
+		if (!crossed || r != -EAGAIN || n == AGAIN_MAX)
+			return r;
+		log_warn("%s; looking again", e->text);
+		err_clear(e);
+		(void)nanosleep(&wait, NULL);
+	}
 }

@@ -45,3 +45,57 @@ equal_trees()
 		fail "trees differ"
 }
 for_each_store equal_trees
+
+# Two trees are founded at the same time, one above the other. The slow one has
+# listed the bucket before the fast one commits, and commits after it.
+use_store rgw
+start_proxy --rtt 400
+FAR=$ENDPOINT
+
+# both_are_there UPPER LOWER DEST: whatever was said, it is true
+both_are_there()
+{
+	[ "${STATUS[*]}" = "0 0" ] || {
+		cat "$TMP"/push.?.log
+		fail "one of the two failed: ${STATUS[*]}"
+	}
+	rm -rf "$TMP/both"
+	mkdir "$TMP/both"
+	cp -a "$1/." "$2/." "$TMP/both/"
+	rm -rf "$TMP/back"
+	ASSETFS_CACHE_DIR=$TMP/cache "$ASSETCTL" pull -q "$3" "$TMP/back"
+	diff -r "$TMP/both" "$TMP/back" || fail "something is not there"
+}
+
+has_listed()
+{
+	[ "$(count_requests LIST)" -ge 3 ]
+}
+
+# crossing SLOW-TREE SLOW-DEST FAST-TREE FAST-DEST
+crossing()
+{
+	log_mark
+	set_endpoint "$FAR"
+	push_from 1 "$1/" "$2"
+	wait_until 10 has_listed || fail "the slow push does not list"
+	set_endpoint "$RGW_ENDPOINT"
+	push_from 2 "$3/" "$4"
+	wait_pushes
+}
+
+mkdir -p "$TMP/upper/sub" "$TMP/lower/sub"
+echo above >"$TMP/upper/file"
+echo above >"$TMP/upper/sub/of-upper"
+echo below >"$TMP/lower/sub/of-lower"
+
+crossing "$TMP/upper" "$SRC_URL/a" "$TMP/lower/sub" "$SRC_URL/a/sub"
+[ "${STATUS[*]}" = "1 0" ] || {
+	cat "$TMP"/push.?.log
+	fail "a push that is hidden by another ended with ${STATUS[0]}"
+}
+grep -q "a/sub' is a tree of its own" "$TMP/push.1.log" ||
+	fail "it does not say by what"
+
+crossing "$TMP/lower/sub" "$SRC_URL/b/sub" "$TMP/upper" "$SRC_URL/b"
+both_are_there "$TMP/upper" "$TMP/lower" "$SRC_URL/b"
