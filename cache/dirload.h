@@ -38,6 +38,7 @@ struct dirs {
 	struct table slots; /* of struct slot, owned */
 	struct list loads; /* of struct load, under way */
 	uint64_t tick;
+	char recent[STORE_KEY_MAX + 2]; /* the last path answered */
 	size_t busy; /* loads and users inside */
 	bool ending;
 	bool arrived; /* something has */

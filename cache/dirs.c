@@ -269,6 +269,24 @@ static int split_levels(const char *dir, struct dirs_path *p)
 	return 0;
 }
 
+/*
+ * Pages that came together run out together, and the kernel asks for the levels
+ * of a path one by one. So the first that has run out takes along those of the
+ * last path answered that have, too, or each would cost a round trip in turn.
+ */
+static int list_recent_locked(struct dirs *d, uint64_t now_ms,
+			      struct list *start)
+{
+	CLEANUP(dirs_path_done) struct dirs_path recent = { 0 };
+	const struct dirs_wait any = { .tick = UINT64_MAX };
+	int r;
+
+	if (!d->ttl_ms)
+		return 0; /* nobody trusts a page asked for by another */
+	r = split_levels(d->recent, &recent);
+	return r ? r : list_along_locked(d, &recent, 0, &any, now_ms, start);
+}
+
 static int resolve_levels_locked(struct dirs *d, struct dirs_path *p,
 				 struct dirs_wait *w, struct list *start)
 {
@@ -292,6 +310,8 @@ static int resolve_levels_locked(struct dirs *d, struct dirs_path *p,
 		r = want_level_locked(d, l->dir, w, last, start, &s);
 		if (!r)
 			r = list_along_locked(d, p, i + 1, w, now_ms, start);
+		if (!r)
+			r = list_recent_locked(d, now_ms, start);
 		if (r)
 			return r;
 		list_add_tail(&s->waiters, &w->link);
@@ -332,6 +352,8 @@ int dirs_path_locked(struct dirs *d, const char *dir, struct dirs_wait *w,
 		dirs_path_done(&p);
 		return r;
 	}
+	if (strlen(dir) < sizeof(d->recent))
+		strcpy(d->recent, dir);
 	*ret_path = p;
 	return 0;
 }
