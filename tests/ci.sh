@@ -3,7 +3,7 @@
 # two cores:
 #
 #   gcc                     unit, fuzz, lint, shell
-#   clang                   programs and tests build; unit, fuzz
+#   clang                   unit, fuzz, shell
 #   address,undefined       unit, fuzz, shell
 #   thread                  unit
 #
@@ -56,7 +56,7 @@ if command -v radosgw >/dev/null; then
 fi
 
 stage gcc build CC=gcc unit fuzz lint shell
-stage clang build-clang CC=clang unit fuzz
+stage clang build-clang CC=clang unit fuzz shell
 stage address,undefined build-address-undefined \
 	'CC=gcc SAN=address,undefined' unit fuzz shell
 stage thread build-thread 'CC=gcc SAN=thread' unit
