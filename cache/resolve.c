@@ -8,6 +8,9 @@
 #include "cache/names.h"
 #include "cache/node.h"
 
+/* A name in the deepest directory may be beyond what can be asked for. */
+#define PATH_ROOM (PATH_MAX_LEN + NAME_MAX_LEN + 2)
+
 void found_done(struct found *f)
 {
 	view_node_unref(f->node);
@@ -70,7 +73,10 @@ static int own_level_locked(const struct resolver *v, const char *dir,
 	return 0;
 }
 
-/* A path of the view as keys of the bucket. */
+/*
+ * A path of the view as keys of the bucket; for a packed file the key may be
+ * longer than any object's, and no listing is asked for it then.
+ */
 struct spot {
 	char *key; /* without trailing slash */
 	char *dir; /* with; "" for the bucket's root */
@@ -96,8 +102,6 @@ static int spot_of(struct spot *s, const char *prefix, const char *path)
 	len = strlen(s->key);
 	if (len && s->key[len - 1] == '/')
 		s->key[--len] = '\0';
-	if (len >= STORE_KEY_MAX)
-		return -ENAMETOOLONG;
 	s->name = strrchr(s->key, '/');
 	s->name = s->name ? s->name + 1 : s->key;
 	s->parent = strndup(s->key, (size_t)(s->name - s->key));
@@ -284,8 +288,8 @@ static int build_listing_locked(const struct resolver *v, const struct spot *s,
 {
 	CLEANUP_FREE struct page_child *children = NULL;
 	struct view_listing *list;
-	CLEANUP_BUF struct buf path = BUF_INIT(PATH_MAX_LEN);
-	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX + NAME_MAX_LEN + 1);
+	CLEANUP_BUF struct buf path = BUF_INIT(PATH_ROOM);
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX + PATH_ROOM);
 	struct catalog_run run = { 0 };
 	struct build b = { .v = v, .f = f };
 	size_t count = 0, len;
