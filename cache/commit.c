@@ -330,6 +330,7 @@ static int try_version(struct store *s, struct cache *c,
 			return r;
 	}
 	commit->seq = head.seq;
+	commit->founded = !base->cat;
 	*ret_outcome = COMMITTED;
 	return adopt(s, c, base, key.data, etag, &data, e);
 }
@@ -379,6 +380,7 @@ int commit_run(struct store *s, struct cache *c, struct tree_version *base,
 	backoff_init(&wait, 20, 2000);
 	commit->redone = 0;
 	commit->empty = false;
+	commit->founded = false;
 	for (unsigned int i = 0; i < ATTEMPTS_MAX; i++) {
 		enum outcome outcome = BEATEN;
 

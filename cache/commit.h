@@ -43,6 +43,7 @@ struct commit {
 			says something else */
 	unsigned int redone; /* times somebody else was faster */
 	bool empty; /* nothing had to change: no version was made */
+	bool founded; /* no tree stood there, or a removed one */
 };
 
 /*
@@ -56,8 +57,8 @@ int commit_run(struct store *s, struct cache *c, struct tree_version *base,
 	       struct commit *commit, struct err *e);
 
 /*
- * Takes back the tree that commit_run has just founded: the next version removes
- * it. Errors: as store.h; -EEXIST when somebody has committed to it since.
+ * Takes back the tree that commit_run has just founded (commit.founded: it holds
+ * nobody else's): the next version removes it. Errors: as store.h; -EEXIST when somebody has committed to it since.
  */
 int commit_unfound(struct store *s, const struct tree_version *t,
 		   struct err *e);

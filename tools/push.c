@@ -65,6 +65,7 @@ struct push {
 	struct tree_version base;
 	struct diff diff;
 	struct push_result result;
+	bool founded; /* the target's tree, by this push alone */
 	bool crossed; /* failed since another tree was founded meanwhile */
 };
 
@@ -304,6 +305,7 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 			 c.lost, c.lost == 1 ? "path was" : "paths were");
 		p->result.warnings++;
 	}
+	p->founded = c.founded;
 	*ret_commit_s = c.commit_s;
 	return 0;
 }
@@ -412,7 +414,6 @@ static void note_plan(struct push *p, const struct plan *plan)
 static int change(struct push *p, struct err *e)
 {
 	int64_t commit_s = INT64_MAX; /* nothing wins over what stood there */
-	bool founds = !p->base.cat;
 	int r;
 
 	if (p->diff.changes) {
@@ -425,7 +426,7 @@ static int change(struct push *p, struct err *e)
 		r = content_upload(&p->content, e);
 		if (!r)
 			r = commit_and_index(p, &commit_s, e);
-		if (!r && founds)
+		if (!r && p->founded)
 			r = check_alone(p, e);
 		if (r)
 			return r;

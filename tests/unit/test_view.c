@@ -346,6 +346,7 @@ static void test_commit(struct store *s)
 			    .gc_read_ms = clock_now_ms() };
 	struct object_ids ids;
 	uint64_t seq;
+	bool found;
 
 	object_ids_init(&ids);
 	is_int(tree_locate(s, NULL, "found/", NULL, &base, &e), 0, "%s",
@@ -357,11 +358,16 @@ static void test_commit(struct store *s)
 	is_int(commit_run(s, NULL, &base, &c, &e), 0, "first: %s", e.text);
 	is_int(c.seq, 1, "version 1");
 	is_int(c.redone, 0, "at once");
+	ok(c.founded, "the tree is founded");
 	ch.path = "y";
 	c.id = object_ids_next(&ids);
 	is_int(commit_run(s, NULL, &other, &c, &e), 0, "late: %s", e.text);
 	is_int(c.seq, 2, "version 2, on top of the other's");
 	is_int(c.redone, 1, "redone once");
+	ok(!c.founded, "not by the second");
+	is_int(commit_unfound(s, &base, &e), -EEXIST,
+	       "what others have added to is not taken back: %s", e.text);
+	err_clear(&e);
 	is_int(catalog_count(other.cat), 3, "both directories and the root");
 	seq = c.seq;
 	ch.path = "x";
@@ -390,6 +396,18 @@ static void test_commit(struct store *s)
 	is_int(tree_locate(s, NULL, "found/y/", NULL, &base, &e), 0, "%s",
 	       e.text);
 	is_str(base.dir, "found/", "the tree above");
+	tree_version_done(&base);
+
+	c.gc_read_ms = clock_now_ms();
+	is_int(tree_locate(s, NULL, "back/", NULL, &base, &e), 0, "%s", e.text);
+	c.id = object_ids_next(&ids);
+	is_int(commit_run(s, NULL, &base, &c, &e), 0, "%s", e.text);
+	is_int(commit_unfound(s, &base, &e), 0, "taken back: %s", e.text);
+	is_int(commit_unfound(s, &base, &e), 0, "twice: %s", e.text);
+	is_int(tree_above(s, "back/y/", &found, &e), 0, "%s", e.text);
+	ok(!found, "a tree that was taken back is none");
+	is_int(tree_above(s, "found/y/", &found, &e), 0, "%s", e.text);
+	ok(found, "another one is");
 	tree_version_done(&base);
 }
 
