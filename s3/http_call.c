@@ -127,6 +127,14 @@ void call_send(struct call *c)
 	pool_submit(c->s->pool, &c->job);
 }
 
+/* S3 has no keys that are not UTF-8; asked for them, some servers answer with
+ * what is no XML. */
+static bool lists_nothing(const struct store_req *req)
+{
+	return req->op == STORE_LIST && req->key &&
+	       !body_is_utf8(req->key, strlen(req->key));
+}
+
 bool call_next(struct call *c, struct err *e)
 {
 	const struct store_req *req = c->req;
@@ -153,7 +161,7 @@ bool call_next(struct call *c, struct err *e)
 			op = STORE_DELETE;
 			key = req->keys[c->next_key++];
 		}
-	} else if (begun) {
+	} else if (begun || lists_nothing(req)) {
 		return false;
 	}
 	if (!request_make(&c->request, req, op, key))

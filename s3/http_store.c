@@ -62,7 +62,8 @@ static void http_submit(struct store *store, struct store_req *req)
 	if (!request_check(req, &req->err)) {
 		c = call_new(s, req);
 		if (!c || !call_next(c, &req->err)) {
-			/* Nothing to do is a success: no keys to delete. */
+			/* Nothing to do is a success: no keys to delete, or
+			 * none that could be listed. */
 			if (!c)
 				(void)err_set(&req->err, -ENOMEM,
 					      "out of memory");
