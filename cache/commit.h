@@ -57,8 +57,9 @@ int commit_run(struct store *s, struct cache *c, struct tree_version *base,
 	       struct commit *commit, struct err *e);
 
 /*
- * Takes back the tree that commit_run has just founded (commit.founded: it holds
- * nobody else's): the next version removes it. Errors: as store.h; -EEXIST when somebody has committed to it since.
+ * Takes back the tree that commit_run has just founded (commit.founded: it
+ * holds nobody else's): the next version removes it. Errors: as store.h; -EEXIST
+ * when somebody has committed to it since.
  */
 int commit_unfound(struct store *s, const struct tree_version *t,
 		   struct err *e);

@@ -449,7 +449,7 @@ static bool tree_arrived(struct load *l, struct err *e)
 	}
 	tree_install(l, &l->data, e);
 	if (e->code == -EBADMSG && !l->fetched_again) {
-		log_warn("%s: fetching it once more", e->text);
+		log_info("%s: fetching it once more", e->text);
 		err_clear(e);
 		fetch_again(l);
 		return false;

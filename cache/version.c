@@ -66,9 +66,20 @@ int tree_version_decode(struct tree_version *t, const char *dir, uint64_t seq,
 		r = err_set(e, -EBADMSG, "it says that it is version %llu",
 			    (unsigned long long)t->head.seq);
 	}
+	if (r == -EBADMSG) {
+		struct err why = { 0 };
+
+		if (e)
+			why = *e;
+		return err_set(e, r,
+			       "'%s" TREE_PREFIX "%016llx': %s. Where it stays "
+			       "so, delete that object: the version before it "
+			       "shows then",
+			       dir, (unsigned long long)(UINT64_MAX - seq),
+			       why.text);
+	}
 	if (r)
-		return err_wrap(e, r, "tree of '%s', version %llu", dir,
-				(unsigned long long)seq);
+		return err_wrap(e, r, "tree of '%s'", dir);
 	t->dir = strdup(dir);
 	if (!t->dir) {
 		catalog_unref(t->cat);
