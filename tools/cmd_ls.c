@@ -184,6 +184,7 @@ static int list_tree(struct ls *ls)
 	const struct walk_options wo = {
 		.view = ls->at.view,
 		.attrs = ls->attrs,
+		.dirs = true,
 	};
 	CLEANUP(walk_freep) struct walk *walk = NULL;
 	int r = walk_open(&walk, &wo, ls->at.node);

@@ -134,7 +134,6 @@ static int set_name(json_t *o, const char *key, const char *quoted_key,
 static int fill_json(json_t *o, const struct view_node *node, const char *name,
 		     const char *target)
 {
-	bool known = node->kind != VIEW_PLAIN || node->attrs_known;
 	char mode[8];
 	int r = set_name(o, "name", "name_quoted", name);
 
@@ -142,12 +141,14 @@ static int fill_json(json_t *o, const struct view_node *node, const char *name,
 				 json_string(type_name(node->mode, "symlink")));
 	r |= json_object_set_new(o, "size",
 				 json_integer((json_int_t)node->size));
-	r |= json_object_set_new(o, "mtime_ns",
-				 json_integer((json_int_t)node->mtime_ns));
+	if (node->attrs_known || node->kind != VIEW_DIR)
+		r |= json_object_set_new(
+			o, "mtime_ns",
+			json_integer((json_int_t)node->mtime_ns));
 	if (node->kind != VIEW_DIR)
 		r |= json_object_set_new(
 			o, "packed", json_boolean(node->kind == VIEW_PACKED));
-	if (known) {
+	if (node->attrs_known) {
 		(void)snprintf(mode, sizeof(mode), "%04o",
 			       (unsigned int)node->mode & 07777);
 		r |= json_object_set_new(o, "mode", json_string(mode));

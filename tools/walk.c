@@ -278,11 +278,9 @@ static bool attrs_full(struct walk *w)
 	return w->attrs_running >= ATTRS_AHEAD;
 }
 
-/* Of a directory only what its marker says is worth a request of its own: the
- * rest comes with its listing. */
-static bool wants_attrs(const struct view_node *node)
+static bool wants_attrs(const struct walk *w, const struct view_node *node)
 {
-	return !node->attrs_known && node->key;
+	return !node->attrs_known && (node->key || w->o.dirs);
 }
 
 /* Asks for what metadata the listing did not bring. */
@@ -292,11 +290,11 @@ static int ask_attrs(struct walk *w, struct item *item)
 
 	if (!item->asked_self) {
 		item->asked_self = true;
-		if (item->dir.self && wants_attrs(item->dir.self))
+		if (item->dir.self && wants_attrs(w, item->dir.self))
 			r = start_attrs(w, item, SELF);
 	}
 	while (!r && item->next_attr < item->dir.count) {
-		if (wants_attrs(item->dir.names[item->next_attr].node)) {
+		if (wants_attrs(w, item->dir.names[item->next_attr].node)) {
 			if (attrs_full(w))
 				return 0;
 			r = start_attrs(w, item, item->next_attr);

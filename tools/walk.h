@@ -17,6 +17,9 @@
 struct walk_options {
 	struct view *view; /* borrowed */
 	bool attrs; /* fetch metadata of objects where a listing has none */
+	/* Of directories, too, before they are entered; else what only their
+	 * own listing tells comes with that. */
+	bool dirs;
 	/* Called on any thread, without a lock, when walk_next may have news.
 	 * NULL: none. */
 	void (*wake)(void *arg);

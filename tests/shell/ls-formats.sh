@@ -60,3 +60,11 @@ END
 test "$("$ASSETCTL" ls --json "$SRC_URL/K/b-dir/deep" |
 	python3 -c 'import json, sys; print(len(json.load(sys.stdin)))')" = 1 ||
 	fail "json of one"
+
+# A tree's root shows in its parent's list as it was pushed.
+mkdir "$TMP/T"
+chmod 750 "$TMP/T"
+touch -d '2003-02-03 04:05:06' "$TMP/T"
+push_tree "$TMP/T" "$SRC_URL/" -q
+"$ASSETCTL" ls -l "$SRC_URL" | grep -q '^drwxr-x---.*2003-02-03T04:05:06' ||
+	fail "a tree in its parent: $("$ASSETCTL" ls -l "$SRC_URL")"
