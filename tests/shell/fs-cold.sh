@@ -14,9 +14,9 @@ mount_bucket
 cp -Rp "$MNT/k/." "$TMP/copy"
 umount_bucket
 test "$(digest "$TMP/copy")" = "$(digest "$TMP/k")" || fail "trees differ"
-test "$(count_requests)" -le 10 || {
+test "$(count_in_time)" -le 10 || {
 	log_lines >&2
-	fail "$(count_requests) requests"
+	fail "$(count_in_time) requests"
 }
 
 # One file, known by name.

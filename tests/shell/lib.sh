@@ -318,6 +318,18 @@ count_requests()
 	log_lines "$@" | wc -l
 }
 
+# count_in_time: all requests since the mark. Where something has just been
+# pushed listings are trusted for a second: if it took longer, as on a busy
+# machine, each LIST counts once.
+count_in_time()
+{
+	log_lines | awk -F '\t' '
+		!begin || $2 < begin { begin = $2 }
+		$3 > end { end = $3 }
+		$6 == "LIST" && seen[$7]++ { again++ }
+		END { print end - begin < 900 ? NR : NR - again }'
+}
+
 # count_bytes up|down [KIND|*] [PATH-SUBSTRING]: body bytes since the mark.
 count_bytes()
 {
