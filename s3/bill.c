@@ -43,15 +43,6 @@ double bill_price(const struct store_counts *c)
 	return price_of(&t, c);
 }
 
-static void add_size(struct buf *out, const char *before, uint64_t bytes,
-		     const char *after)
-{
-	char size[HUMAN_MAX];
-
-	human_size(size, bytes);
-	(void)buf_addf(out, "%s%s%s", before, size, after);
-}
-
 int bill_add_requests(struct buf *out, const struct store_counts *c)
 {
 	uint64_t total = bill_requests(c);
@@ -80,10 +71,10 @@ int bill_add_requests(struct buf *out, const struct store_counts *c)
 	if (c->retries)
 		(void)buf_addf(out, ", %" PRIu64 " repeated", c->retries);
 	if (c->bytes_out)
-		add_size(out, "; ", c->bytes_out, " sent");
+		(void)human_add_size(out, "; ", c->bytes_out, " sent");
 	if (c->bytes_in)
-		add_size(out, c->bytes_out ? ", " : "; ", c->bytes_in,
-			 " received");
+		(void)human_add_size(out, c->bytes_out ? ", " : "; ",
+				     c->bytes_in, " received");
 	return buf_error(out);
 }
 

@@ -9,25 +9,14 @@
 #include <stdlib.h>
 
 #include "s3/base/buf.h"
-#include "s3/base/io.h"
-#include "s3/base/log.h"
-#include "s3/bill.h"
 #include "s3/base/human.h"
+#include "s3/bill.h"
 
 #define TEXT_MAX 4096
 
 static const char *plural(uint64_t n)
 {
 	return n == 1 ? "" : "s";
-}
-
-static void add_size(struct buf *out, const char *before, uint64_t bytes,
-		     const char *after)
-{
-	char size[HUMAN_MAX];
-
-	human_size(size, bytes);
-	(void)buf_addf(out, "%s%s%s", before, size, after);
 }
 
 static double price(const struct summary *s)
@@ -40,7 +29,7 @@ static void add_work(struct buf *out, const struct summary *s)
 	(void)buf_addf(out, "%s%s %" PRIu64 " file%s",
 		       s->dry_run ? "dry run: would have " : "", s->past,
 		       s->files, plural(s->files));
-	add_size(out, ", ", s->bytes, "");
+	(void)human_add_size(out, ", ", s->bytes, "");
 	if (s->symlinks)
 		(void)buf_addf(out, ", %" PRIu64 " symlink%s", s->symlinks,
 			       plural(s->symlinks));
@@ -54,9 +43,11 @@ static void add_work(struct buf *out, const struct summary *s)
 static void add_saved(struct buf *out, const struct summary *s)
 {
 	if (s->saved_pool)
-		add_size(out, "; ", s->saved_pool, " not moved (pool)");
+		(void)human_add_size(out, "; ", s->saved_pool,
+				     " not moved (pool)");
 	if (s->saved_cache)
-		add_size(out, "; ", s->saved_cache, " not moved (local)");
+		(void)human_add_size(out, "; ", s->saved_cache,
+				     " not moved (local)");
 }
 
 char *summary_text(const struct summary *s)

@@ -37,6 +37,15 @@ void human_size(char out[HUMAN_MAX], uint64_t bytes)
 		       (double)bytes / scale, unit_names[unit]);
 }
 
+int human_add_size(struct buf *out, const char *before, uint64_t bytes,
+		   const char *after)
+{
+	char size[HUMAN_MAX];
+
+	human_size(size, bytes);
+	return buf_addf(out, "%s%s%s", before, size, after);
+}
+
 void human_sizes(char out[2 * HUMAN_MAX], uint64_t part, uint64_t whole)
 {
 	double scale;

@@ -8,12 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "s3/base/buf.h"
 #include "s3/base/err.h"
 
 #define HUMAN_MAX 24 /* room that any of these texts needs */
 
 /* "0 B", "999 B", "1.0 kB", "12.0 MB": powers of 1000, one decimal. */
 void human_size(char out[HUMAN_MAX], uint64_t bytes);
+/* Appends a size between two texts. Errors: as buf_add. */
+int human_add_size(struct buf *out, const char *before, uint64_t bytes,
+		   const char *after);
 /* Two sizes in the unit of the second: "6.1/12.0 MB". */
 void human_sizes(char out[2 * HUMAN_MAX], uint64_t part, uint64_t whole);
 /* Dollars with the digits that matter: "$0.00005", "$1.25". */
