@@ -425,3 +425,37 @@ int commit_unfound(struct store *s, const struct tree_version *t, struct err *e)
 			    t->dir);
 	return r;
 }
+
+int commit_announce(struct store *s, struct cache *c, const char *dir,
+		    bool single_writer, struct err *e)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+	const struct buf nothing = BUF_INIT(0);
+	char etag[STORE_ETAG_MAX];
+	bool versioned;
+	int r;
+
+	if (name_tree(&key, dir, 1))
+		return err_set(e, -ENAMETOOLONG, "'%s': path too long", dir);
+	r = put_version(s, key.data, &nothing, &versioned, etag, e);
+	if (!r && !is_proven(s, c, versioned))
+		r = prove(s, c, key.data, &nothing, versioned, single_writer,
+			  e);
+	return r;
+}
+
+int commit_contest(struct store *s, const char *dir, struct err *e)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+	const struct buf nothing = BUF_INIT(0);
+	char etag[STORE_ETAG_MAX];
+	bool versioned;
+	int r;
+
+	if (name_tree(&key, dir, 2))
+		return err_set(e, -ENAMETOOLONG, "'%s': path too long", dir);
+	r = put_version(s, key.data, &nothing, &versioned, etag, e);
+	if (r == -EEXIST)
+		err_clear(e);
+	return r == -EEXIST ? 0 : r;
+}

@@ -63,3 +63,21 @@ int commit_run(struct store *s, struct cache *c, struct tree_version *base,
  */
 int commit_unfound(struct store *s, const struct tree_version *t,
 		   struct err *e);
+
+/*
+ * Founding a tree where others may found one above or below at the same time: a
+ * founder announces itself by a version of zero bytes, and only then looks
+ * whether others did or have founded. Two that founded so cannot have missed
+ * each other: whoever announced last sees the first. It then contests the
+ * announcement, so that the first one's commit is beaten, too, and both know
+ * that they have to look again after their commits.
+ */
+
+/* Announces that the first version of a tree at `dir` will follow; proves the
+ * bucket on the way as commit_run does. Errors: as commit_run; -EEXIST when a
+ * version stands there. */
+int commit_announce(struct store *s, struct cache *c, const char *dir,
+		    bool single_writer, struct err *e);
+/* Contests somebody's announcement; success also where that one has committed
+ * since. Errors: as store.h. */
+int commit_contest(struct store *s, const char *dir, struct err *e);

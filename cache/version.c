@@ -49,6 +49,42 @@ bool tree_newest(const struct store_list *l, const char *dir, uint64_t *ret_seq,
 	return found;
 }
 
+/* Length of the part of a tree key that names the directory, or 0. */
+static size_t tree_key_dir(const struct store_list_entry *entry,
+			   uint64_t *ret_seq)
+{
+	const char *slash = memrchr(entry->key, '/', entry->key_len);
+	size_t len = slash ? (size_t)(slash + 1 - entry->key) : 0;
+
+	if (entry->is_prefix ||
+	    !name_parse_tree(entry->key + len, entry->key_len - len, ret_seq))
+		return 0;
+	return len;
+}
+
+bool tree_next_below(const struct store_list *l, const char *dir, size_t *pos,
+		     struct tree_listed *ret_tree)
+{
+	while (*pos < l->count) {
+		const struct store_list_entry *entry = &l->entries[*pos];
+		const struct store_list_entry *last =
+			*pos ? &l->entries[*pos - 1] : NULL;
+		uint64_t seq, last_seq;
+		size_t len = tree_key_dir(entry, &seq);
+
+		(*pos)++;
+		/* The newest version lists first. */
+		if (len <= strlen(dir) ||
+		    (last && tree_key_dir(last, &last_seq) == len &&
+		     !memcmp(last->key, entry->key, len)))
+			continue;
+		*ret_tree = (struct tree_listed){ entry->key, len, seq,
+						  &entry->object };
+		return true;
+	}
+	return false;
+}
+
 int tree_version_decode(struct tree_version *t, const char *dir, uint64_t seq,
 			const struct buf *data, struct err *e)
 {
@@ -235,10 +271,12 @@ static int list_levels_above(struct store *s, const char *dir,
 	return 0;
 }
 
-/* The nearest tree that is not removed; *ret_level NULL if none. */
-static int nearest(struct levels *all, struct level **ret_level,
-		   uint64_t *ret_seq, struct store_object *ret_object,
-		   struct err *e)
+/* The nearest tree that is not removed; *ret_level NULL if none, and then
+ * `announced` has been called for each that was announced. */
+static int nearest(struct levels *all,
+		   void (*announced)(void *arg, const char *dir), void *arg,
+		   struct level **ret_level, uint64_t *ret_seq,
+		   struct store_object *ret_object, struct err *e)
 {
 	for (size_t i = 0; i < all->count; i++) {
 		struct level *l = &all->level[i];
@@ -251,8 +289,11 @@ static int nearest(struct levels *all, struct level **ret_level,
 		}
 		if (l->req.err.code)
 			return err_copy(e, &l->req.err);
-		if (!tree_newest(&l->req.list, l->dir, ret_seq, ret_object) ||
-		    !ret_object->size)
+		if (!tree_newest(&l->req.list, l->dir, ret_seq, ret_object))
+			continue;
+		if (tree_is_announcement(*ret_seq, ret_object))
+			announced(arg, l->dir);
+		if (!ret_object->size)
 			continue;
 		*ret_level = l;
 		return 0;
@@ -261,9 +302,17 @@ static int nearest(struct levels *all, struct level **ret_level,
 	return 0;
 }
 
+static void note_contest(void *arg, const char *dir)
+{
+	bool *contested = arg;
+
+	(void)dir;
+	*contested = true;
+}
+
 static int locate_above(struct store *s, struct cache *c, const char *dir,
-			bool *ret_found, struct tree_version *ret_tree,
-			struct err *e)
+			bool *ret_found, bool *ret_contested,
+			struct tree_version *ret_tree, struct err *e)
 {
 	CLEANUP(levels_freep) struct levels *all = NULL;
 	struct store_object object;
@@ -272,7 +321,8 @@ static int locate_above(struct store *s, struct cache *c, const char *dir,
 	int r = list_levels_above(s, dir, &all, e);
 
 	if (!r)
-		r = nearest(all, &l, &seq, &object, e);
+		r = nearest(all, note_contest, ret_contested, &l, &seq, &object,
+			    e);
 	if (!r && l)
 		r = tree_load(s, c, l->dir, seq, &object, ret_tree, e);
 	if (!r)
@@ -280,7 +330,9 @@ static int locate_above(struct store *s, struct cache *c, const char *dir,
 	return r;
 }
 
-int tree_above(struct store *s, const char *dir, bool *ret_found, struct err *e)
+int tree_above(struct store *s, const char *dir,
+	       void (*announced)(void *arg, const char *dir), void *arg,
+	       bool *ret_found, struct err *e)
 {
 	CLEANUP(levels_freep) struct levels *all = NULL;
 	struct store_object object;
@@ -289,7 +341,7 @@ int tree_above(struct store *s, const char *dir, bool *ret_found, struct err *e)
 	int r = list_levels_above(s, dir, &all, e);
 
 	if (!r)
-		r = nearest(all, &l, &seq, &object, e);
+		r = nearest(all, announced, arg, &l, &seq, &object, e);
 	if (!r)
 		*ret_found = l;
 	return r;
@@ -301,7 +353,7 @@ int tree_locate(struct store *s, struct cache *c, const char *dir,
 {
 	struct store_object object = { 0 };
 	uint64_t seq = 0, start_ms = clock_now_ms();
-	bool found = false, above = false;
+	bool found = false, above = false, contested = false;
 	int r = 0;
 
 	if (listed && page_tells(listed, dir))
@@ -311,7 +363,7 @@ int tree_locate(struct store *s, struct cache *c, const char *dir,
 	if (!r && found && object.size)
 		return tree_load(s, c, dir, seq, &object, ret_tree, e);
 	if (!r)
-		r = locate_above(s, c, dir, &above, ret_tree, e);
+		r = locate_above(s, c, dir, &above, &contested, ret_tree, e);
 	if (r || above)
 		return r;
 	/* To be founded here; a removed tree goes on counting. */
@@ -321,5 +373,6 @@ int tree_locate(struct store *s, struct cache *c, const char *dir,
 		return err_set(e, -ENOMEM, "'%s': out of memory", dir);
 	ret_tree->head.seq = found ? seq : 0;
 	ret_tree->read_ms = start_ms;
+	ret_tree->contested = contested;
 	return 0;
 }

@@ -16,6 +16,7 @@ struct tree_version {
 	char *dir; /* "" or "a/b/", from the bucket's root; owned */
 	struct tree_head head; /* seq 0: there is none yet */
 	struct catalog *cat; /* owned reference; NULL: none yet, or removed */
+	bool contested; /* somebody announced one above (tree_locate) */
 	uint64_t read_ms; /* clock_now_ms before it was asked for */
 };
 
@@ -25,6 +26,28 @@ void tree_version_done(struct tree_version *t);
  * none. */
 bool tree_newest(const struct store_list *l, const char *dir, uint64_t *ret_seq,
 		 struct store_object *ret_object);
+
+/*
+ * A founder announces itself by a first version of zero bytes, which cannot be a
+ * removed tree, before it looks whether somebody else did.
+ */
+static inline bool tree_is_announcement(uint64_t seq,
+					const struct store_object *object)
+{
+	return seq == 1 && !object->size;
+}
+
+/* The newest version of a tree, as a LIST shows it. */
+struct tree_listed {
+	const char *dir; /* "a/b/", from the bucket's root; borrowed, dir_len */
+	size_t dir_len;
+	uint64_t seq;
+	const struct store_object *object;
+};
+/* The next tree below `dir` (not at it) in a LIST of all that is below, from
+ * *pos on, which starts at 0. False: no more. */
+bool tree_next_below(const struct store_list *l, const char *dir, size_t *pos,
+		     struct tree_listed *ret_tree);
 
 /* Reads one version, from the cache where it has it; without an ETag in
  * `object` whatever stands at its key. Errors: as store.h, and
@@ -44,10 +67,12 @@ int tree_locate(struct store *s, struct cache *c, const char *dir,
 		const struct store_list *listed, struct tree_version *ret_tree,
 		struct err *e);
 
-/* Whether a tree stands above `dir`, not removed. One LIST for each level, in
- * parallel; a 403 counts as none. */
-int tree_above(struct store *s, const char *dir, bool *ret_found,
-	       struct err *e);
+/* Whether a tree stands above `dir`, not removed; `announced` is called for
+ * each place where one was announced. One LIST for each level, in parallel; a 403
+ * counts as none. */
+int tree_above(struct store *s, const char *dir,
+	       void (*announced)(void *arg, const char *dir), void *arg,
+	       bool *ret_found, struct err *e);
 
 /* The newest version by a LIST of its own. */
 int tree_find_newest(struct store *s, const char *dir, bool *ret_found,

@@ -33,20 +33,6 @@ static size_t tree_path(const struct diff_input *in, const struct buf *key,
 
 /* ---- what is refused ---------------------------------------------------- */
 
-/* The directory of a tree key that is not the target's own; its length, or 0. */
-static size_t other_tree(const struct diff_input *in,
-			 const struct store_list_entry *listed)
-{
-	const char *slash = memrchr(listed->key, '/', listed->key_len);
-	size_t len = slash ? (size_t)(slash + 1 - listed->key) : 0;
-	uint64_t seq;
-
-	if (len <= strlen(in->dir) ||
-	    !name_parse_tree(listed->key + len, listed->key_len - len, &seq))
-		return 0;
-	return len;
-}
-
 /* Whether the walk has something at or below the directory `dir`. */
 static bool scan_reaches(const struct diff_input *in, const char *dir,
 			 size_t len)
@@ -67,24 +53,15 @@ static bool scan_reaches(const struct diff_input *in, const char *dir,
 
 void diff_other_trees(const struct diff_input *in, struct notes *refused)
 {
-	const struct store_list *l = in->listed;
-	const char *last = NULL;
-	size_t last_len = 0;
+	struct tree_listed t;
+	size_t pos = 0;
 
-	for (size_t i = 0; i < l->count; i++) {
-		const char *dir = l->entries[i].key;
-		size_t len = other_tree(in, &l->entries[i]);
-
-		/* The newest version lists first. */
-		if (!len || (len == last_len && !memcmp(dir, last, len)))
-			continue;
-		last = dir;
-		last_len = len;
-		if (l->entries[i].object.size && scan_reaches(in, dir, len))
+	while (tree_next_below(in->listed, in->dir, &pos, &t)) {
+		if (t.object->size && scan_reaches(in, t.dir, t.dir_len))
 			notes_add(refused,
 				  "'%.*s' is a tree of its own: push it by "
 				  "itself",
-				  (int)len - 1, dir);
+				  (int)t.dir_len - 1, t.dir);
 	}
 }
 

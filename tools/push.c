@@ -12,11 +12,11 @@
  * Where the target has no tree and no index names the content, little can be
  * reused but through a tree further up: the guess is sent before that is known.
  *
- * Two pushes may found trees at the same time, one above the other; then the
- * lower one hides what the upper one has put below it. Each has listed before
- * the other committed, so a push that has founded a tree lists once more: either
- * it sees the other one, or the other one will see it. The lower one takes its
- * tree back and joins the upper one, which looks whether it has.
+ * A push that founds a tree announces that beside the uploads (founding.h). One
+ * that has nothing to upload has but a few round trips between its listing and
+ * its commit, and looks round only where somebody else has announced himself.
+ * Where two cross all the same, the lower one takes its tree back and joins the
+ * upper one, which looks whether it has.
  */
 #include "tools/push.h"
 
@@ -33,6 +33,7 @@
 #include "s3/base/log.h"
 #include "tools/content.h"
 #include "tools/diff.h"
+#include "tools/founding.h"
 #include "tools/hashing.h"
 #include "tools/keylist.h"
 #include "tools/notes.h"
@@ -40,8 +41,8 @@
 #include "tools/shadow.h"
 #include "tools/dest.h"
 
-/* A push that took longer than this, or has uploaded, looks whether trees were
- * founded meanwhile; others have but a few round trips between. */
+/* A push that took longer than this from its listing to its commit without an
+ * announcement looks whether trees were founded meanwhile. */
 #define ALONE_MS 2000u
 #define AGAIN_MAX 3
 #define JOIN_S 1 /* for the lower one to take its tree back */
@@ -64,8 +65,11 @@ struct push {
 	struct content content;
 	struct tree_version base;
 	struct diff diff;
+	struct diff_input compared; /* what founding looks at */
+	struct founding founding;
 	struct push_result result;
 	bool founded; /* the target's tree, by this push alone */
+	bool beaten; /* by another commit, before its own came through */
 	bool crossed; /* failed since another tree was founded meanwhile */
 };
 
@@ -97,6 +101,7 @@ static void push_init(struct push *p, struct session *session,
 
 static void push_done(struct push *p)
 {
+	(void)founding_end(&p->founding, NULL); /* the push has failed */
 	content_done(&p->content);
 	diff_done(&p->diff);
 	tree_version_done(&p->base);
@@ -306,6 +311,7 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 		p->result.warnings++;
 	}
 	p->founded = c.founded;
+	p->beaten = c.redone > 0;
 	*ret_commit_s = c.commit_s;
 	return 0;
 }
@@ -327,61 +333,44 @@ static int commit_and_index(struct push *p, int64_t *ret_commit_s,
 
 /* ---- trees founded meanwhile -------------------------------------------- */
 
-static int check_above(struct push *p, struct err *e)
+static void found(struct push *p)
 {
-	bool found;
-	int r = tree_above(p->store, p->base.dir, &found, e);
-
-	if (r || !found)
-		return r;
-	p->crossed = true;
-	r = commit_unfound(p->store, &p->base, e);
-	if (r)
-		return err_wrap(e, r,
-				"a tree above '%s' was founded meanwhile, what "
-				"it has there is hidden",
-				p->base.dir);
-	return err_set(e, -EAGAIN,
-		       "a tree above '%s' was founded meanwhile: run it again",
-		       p->base.dir);
+	p->compared = diff_input(p);
+	p->founding = (struct founding){
+		.store = p->store,
+		.cache = p->session->cache,
+		.in = &p->compared,
+		.prefix = p->prefix,
+		.single_writer = p->o->session->single_writer,
+	};
+	if (!p->base.head.seq && p->content.plan.upload_files)
+		founding_begin(&p->founding);
 }
 
-static int check_below(struct push *p, struct keylist *now, struct err *e)
+static int upload(struct push *p, struct err *e)
 {
-	struct diff_input in = diff_input(p);
-	size_t count;
-	int r = keylist_wait(now, e);
+	int r, announced;
 
-	if (r)
-		return r;
-	in.listed = &now->all;
-	diff_other_trees(&in, &p->failed);
-	count = notes_count(&p->failed);
-	if (!count)
-		return 0;
-	p->crossed = true;
-	notes_log(&p->failed, false);
-	return err_set(e, -EAGAIN,
-		       "%zu %s founded below '%s' meanwhile and %s what was "
-		       "pushed there",
-		       count, count == 1 ? "tree was" : "trees were",
-		       p->base.dir, count == 1 ? "hides" : "hide");
+	found(p);
+	r = content_upload(&p->content, e);
+	announced = founding_end(&p->founding, r ? NULL : e);
+	if (p->founding.announced)
+		p->base.head.seq = 1;
+	return r ? r : announced;
 }
 
 /* After a tree was founded. */
 static int check_alone(struct push *p, struct err *e)
 {
-	CLEANUP(keylist_done) struct keylist now = { 0 };
+	bool quick = !content_added(&p->content) &&
+		     clock_now_ms() - p->listed.asked_ms < ALONE_MS &&
+		     !founding_contested(&p->compared);
 	int r;
 
-	if (!content_added(&p->content) &&
-	    clock_now_ms() - p->listed.asked_ms < ALONE_MS)
+	if (!p->beaten && (p->founding.alone || quick))
 		return 0;
-	r = keylist_start(&now, p->store, p->prefix, NULL, NULL, e);
-	if (!r)
-		r = check_above(p, e);
-	if (!r)
-		r = check_below(p, &now, e);
+	r = founding_check(&p->founding, e);
+	p->crossed = r == -EAGAIN;
 	return r;
 }
 
@@ -423,7 +412,7 @@ static int change(struct push *p, struct err *e)
 		note_plan(p, &p->content.plan);
 		if (p->o->dry_run)
 			return 0;
-		r = content_upload(&p->content, e);
+		r = upload(p, e);
 		if (!r)
 			r = commit_and_index(p, &commit_s, e);
 		if (!r && p->founded)

@@ -92,10 +92,76 @@ echo below >"$TMP/lower/sub/of-lower"
 crossing "$TMP/upper" "$SRC_URL/a" "$TMP/lower/sub" "$SRC_URL/a/sub"
 [ "${STATUS[*]}" = "1 0" ] || {
 	cat "$TMP"/push.?.log
-	fail "a push that is hidden by another ended with ${STATUS[0]}"
+	fail "a push that is hidden by another ended with ${STATUS[*]}"
 }
 grep -q "a/sub' is a tree of its own" "$TMP/push.1.log" ||
 	fail "it does not say by what"
 
 crossing "$TMP/lower/sub" "$SRC_URL/b/sub" "$TMP/upper" "$SRC_URL/b"
 both_are_there "$TMP/upper" "$TMP/lower" "$SRC_URL/b"
+
+# The same when the slow one has announced its tree before the fast one lists.
+has_announced()
+{
+	[ "$(count_requests PUT .assetfs-tree-)" -ge 1 ]
+}
+
+# crossing_announced SLOW-TREE SLOW-DEST FAST-TREE FAST-DEST
+crossing_announced()
+{
+	log_mark
+	set_endpoint "$FAR"
+	push_from 1 "$1/" "$2"
+	wait_until 10 has_announced || fail "the slow push announces nothing"
+	set_endpoint "$RGW_ENDPOINT"
+	push_from 2 "$3/" "$4"
+	wait_pushes
+}
+
+# new_content: takes many round trips to upload, so that the look round is over
+# by then
+new_content()
+{
+	head -c 400000 /dev/urandom >"$TMP/upper/sub/large-upper"
+	head -c 400000 /dev/urandom >"$TMP/lower/sub/large-lower"
+}
+
+start_proxy --rtt 250 --slow-start
+FAR=$ENDPOINT
+
+new_content
+crossing_announced "$TMP/lower/sub" "$SRC_URL/c/sub" "$TMP/upper" "$SRC_URL/c"
+both_are_there "$TMP/upper" "$TMP/lower" "$SRC_URL/c"
+
+new_content
+crossing_announced "$TMP/upper" "$SRC_URL/d" "$TMP/lower/sub" "$SRC_URL/d/sub"
+[ "${STATUS[*]}" = "1 0" ] || {
+	cat "$TMP"/push.?.log
+	fail "a push that is hidden by another ended with ${STATUS[*]}"
+}
+grep -q "d/sub' is a tree of its own" "$TMP/push.1.log" ||
+	fail "it does not say by what"
+
+# A push without content, which neither announces nor looks round by itself.
+new_content
+push_tree "$TMP/lower/sub" "$SRC_URL/known/" -q
+crossing_announced "$TMP/upper" "$SRC_URL/e" "$TMP/lower/sub" "$SRC_URL/e/sub"
+[ "${STATUS[*]}" = "1 0" ] || {
+	cat "$TMP"/push.?.log
+	fail "a push that is hidden by another ended with ${STATUS[*]}"
+}
+
+# A push that was killed left its announcement: it is in nobody's way.
+set_endpoint "$RGW_ENDPOINT"
+s3_curl PUT "/$BUCKET/f/.assetfs-tree-fffffffffffffffe" \
+	-H 'Content-Length: 0' >"$TMP/output"
+new_content
+push_tree "$TMP/lower/sub" "$SRC_URL/f/" -q
+push_tree "$TMP/upper" "$SRC_URL/f/" -q
+rm -rf "$TMP/back"
+mkdir "$TMP/back"
+for tree in upper sub; do
+	"$ASSETCTL" pull -q "$SRC_URL/f/$tree" "$TMP/back/$tree"
+done
+diff -r "$TMP/upper" "$TMP/back/upper" || fail "a killed push is in the way"
+diff -r "$TMP/lower/sub" "$TMP/back/sub" || fail "a killed push is in the way"

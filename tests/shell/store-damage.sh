@@ -132,7 +132,7 @@ check_tree()
 damaged_tree()
 {
 	local key at size
-	key=$(keys t/.assetfs-tree-)
+	key=$(keys t/.assetfs-tree- | sort | head -n 1) # the newest
 	get_key "$key" >"$TMP/tree"
 	size=$(wc -c <"$TMP/tree")
 	for at in 0 $((size / 3)) $((size - 1)); do

@@ -332,6 +332,14 @@ static void test_failures(struct store *s)
 	view_free(v);
 }
 
+static void count_announced(void *arg, const char *dir)
+{
+	size_t *count = arg;
+
+	(void)dir;
+	(*count)++;
+}
+
 static void test_commit(struct store *s)
 {
 	struct tree_version base = { 0 }, other = { 0 };
@@ -347,6 +355,7 @@ static void test_commit(struct store *s)
 	struct object_ids ids;
 	uint64_t seq;
 	bool found;
+	size_t announced = 0;
 
 	object_ids_init(&ids);
 	is_int(tree_locate(s, NULL, "found/", NULL, &base, &e), 0, "%s",
@@ -404,10 +413,62 @@ static void test_commit(struct store *s)
 	is_int(commit_run(s, NULL, &base, &c, &e), 0, "%s", e.text);
 	is_int(commit_unfound(s, &base, &e), 0, "taken back: %s", e.text);
 	is_int(commit_unfound(s, &base, &e), 0, "twice: %s", e.text);
-	is_int(tree_above(s, "back/y/", &found, &e), 0, "%s", e.text);
+	is_int(tree_above(s, "back/y/", count_announced, &announced, &found,
+			  &e),
+	       0, "%s", e.text);
 	ok(!found, "a tree that was taken back is none");
-	is_int(tree_above(s, "found/y/", &found, &e), 0, "%s", e.text);
+	is_int(tree_above(s, "found/y/", count_announced, &announced, &found,
+			  &e),
+	       0, "%s", e.text);
 	ok(found, "another one is");
+	tree_version_done(&base);
+	ok(!announced, "neither is announced");
+}
+
+/* Of three who announce a tree at one place, or contest it, each is told right. */
+static void test_announced(struct store *s)
+{
+	struct tree_version base = { 0 };
+	struct commit_change ch = {
+		.path = "f",
+		.path_len = 1,
+		.fresh = true,
+		.attr = { .mode = S_IFREG | 0644 },
+	};
+	struct commit c = { .changes = &ch, .count = 1, .pool = "" };
+	struct object_ids ids;
+	struct err e = { 0 };
+	size_t announced = 0;
+	bool found;
+
+	object_ids_init(&ids);
+	c.gc_read_ms = clock_now_ms();
+	c.id = object_ids_next(&ids);
+	is_int(commit_announce(s, NULL, "new/", false, &e), 0, "%s", e.text);
+	is_int(commit_announce(s, NULL, "new/", false, &e), -EEXIST,
+	       "announced twice: %s", e.text);
+	is_int(tree_above(s, "new/y/", count_announced, &announced, &found, &e),
+	       0, "%s", e.text);
+	ok(!found && announced == 1, "it is announced, not there");
+	is_int(tree_locate(s, NULL, "new/y/", NULL, &base, &e), 0, "%s",
+	       e.text);
+	ok(base.contested && !base.head.seq, "who founds below is told");
+	tree_version_done(&base);
+	is_int(tree_locate(s, NULL, "new/", NULL, &base, &e), 0, "%s", e.text);
+	is_int((int)base.head.seq, 1, "who founds there goes on counting");
+	is_int(commit_contest(s, "new/", &e), 0, "contested: %s", e.text);
+	is_int(commit_contest(s, "new/", &e), 0, "again: %s", e.text);
+	is_int(commit_run(s, NULL, &base, &c, &e), 0, "%s", e.text);
+	is_int((int)c.redone, 1, "the one who announced it is told");
+	ok(c.founded && base.head.seq == 3, "and has founded it");
+	announced = 0;
+	is_int(tree_above(s, "new/y/", count_announced, &announced, &found, &e),
+	       0, "%s", e.text);
+	ok(found && !announced, "then it is there");
+	is_int(commit_contest(s, "new/", &e), 0, "%s", e.text);
+	tree_version_done(&base);
+	is_int(tree_locate(s, NULL, "new/", NULL, &base, &e), 0, "%s", e.text);
+	ok(base.cat && base.head.seq == 3, "which no contest removes");
 	tree_version_done(&base);
 }
 
@@ -428,6 +489,7 @@ int main(void)
 	test_lengths(s);
 	test_failures(s);
 	test_commit(s);
+	test_announced(s);
 	store_free(s);
 	snprintf(command, sizeof(command), "rm -rf '%s'", root);
 	return system(command) || tap_done();
