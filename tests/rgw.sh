@@ -6,8 +6,11 @@
 #   tests/rgw.sh start DIR    returns when it serves; DIR must not exist
 #   tests/rgw.sh stop DIR     ends what start began and removes DIR
 #
-# DIR/env is a shell fragment with RGW_ENDPOINT and the AWS_* variables of a
-# user who may do anything. Nothing outlives stop: this is memory.
+# DIR/env is a shell fragment with RGW_ENDPOINT, the same by TLS as
+# RGW_TLS_ENDPOINT with the authority RGW_CA, and the AWS_* variables of a
+# user who may do anything; another, who owns nothing, has the keys
+# guestaccesskey and guestsecretkey. It knows one KMS key, "testkey". Nothing
+# outlives stop: this is memory.
 set -eu
 
 usage()
@@ -37,7 +40,7 @@ free_port()
 
 write_conf()
 {
-	local mon_port=$1 rgw_port=$2 fsid=$3
+	local mon_port=$1 rgw_port=$2 fsid=$3 tls_port=$4
 	cat >"$DIR/ceph.conf" <<CONF
 [global]
 fsid = $fsid
@@ -69,7 +72,9 @@ osd_memory_target = 939524096
 osd_class_load_list = *
 osd_class_default_list = *
 [client.rgw]
-rgw_frontends = beast endpoint=127.0.0.1:$rgw_port
+rgw_frontends = beast endpoint=127.0.0.1:$rgw_port ssl_endpoint=127.0.0.1:$tls_port ssl_certificate=$DIR/tls.pem ssl_private_key=$DIR/tls.key
+rgw_crypt_s3_kms_backend = testing
+rgw_crypt_s3_kms_encryption_keys = testkey=$(printf '%032d' 7 | base64)
 rgw_thread_pool_size = 256
 # Memory of deleted objects comes back soon, not after two hours.
 rgw_gc_obj_min_wait = 60
@@ -97,17 +102,32 @@ wait_for()
 	done
 }
 
+# An authority of our own and a certificate of it for 127.0.0.1.
+make_certificate()
+{
+	openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=tests \
+		-keyout "$DIR/ca.key" -out "$DIR/ca.pem" &&
+		openssl req -newkey rsa:2048 -nodes -subj /CN=rgw \
+			-keyout "$DIR/tls.key" -out "$DIR/tls.csr" &&
+		openssl x509 -req -in "$DIR/tls.csr" -days 30 -CAcreateserial \
+			-CA "$DIR/ca.pem" -CAkey "$DIR/ca.key" \
+			-extfile <(echo subjectAltName=IP:127.0.0.1) \
+			-out "$DIR/tls.pem"
+}
+
 start_once()
 {
-	local mon_port rgw_port fsid osd_id name
+	local mon_port rgw_port tls_port fsid osd_id name
 	mon_port=$(free_port)
 	rgw_port=$(free_port)
+	tls_port=$(free_port)
 	fsid=$(cat /proc/sys/kernel/random/uuid)
 	osd_id=$(cat /proc/sys/kernel/random/uuid)
 
 	mkdir -p "$DIR/mon" "$DIR/osd" "$DIR/crash"
 	: >"$DIR/pids"
-	write_conf "$mon_port" "$rgw_port" "$fsid"
+	write_conf "$mon_port" "$rgw_port" "$fsid" "$tls_port"
+	make_certificate >>"$DIR/daemons.log" 2>&1 || return 1
 	{
 		ceph-authtool -C "$DIR/keyring" --gen-key -n mon. \
 			--cap mon 'allow *'
@@ -131,13 +151,18 @@ start_once()
 	run_daemon radosgw -n client.rgw
 	wait_for 60 "$LAST_PID" curl -s -o "$DIR/first-reply" \
 		"http://127.0.0.1:$rgw_port/" || return 1
-	timeout 60 radosgw-admin -c "$DIR/ceph.conf" user create \
-		--uid=tester --display-name=tester \
-		--access-key=testaccesskey --secret-key=testsecretkey \
-		--max-buckets=0 >>"$DIR/daemons.log" 2>&1 || return 1
+	for name in tester guest; do
+		timeout 60 radosgw-admin -c "$DIR/ceph.conf" user create \
+			--uid=$name --display-name=$name \
+			--access-key=${name%er}accesskey \
+			--secret-key=${name%er}secretkey \
+			--max-buckets=0 >>"$DIR/daemons.log" 2>&1 || return 1
+	done
 
 	cat >"$DIR/env.new" <<ENV
 export RGW_ENDPOINT=http://127.0.0.1:$rgw_port
+export RGW_TLS_ENDPOINT=https://127.0.0.1:$tls_port
+export RGW_CA=$DIR/ca.pem
 export AWS_ACCESS_KEY_ID=testaccesskey
 export AWS_SECRET_ACCESS_KEY=testsecretkey
 export AWS_REGION=us-east-1
