@@ -202,10 +202,10 @@ static CURLcode set_connection(CURL *easy, const struct xfer_req *req,
 		SET(CURLOPT_FRESH_CONNECT, 1L);
 	if (o->ca_bundle)
 		SET(CURLOPT_CAINFO, o->ca_bundle);
-	if (o->no_check_certificate) {
+	if (o->no_check_certificate)
 		SET(CURLOPT_SSL_VERIFYPEER, 0L);
+	if (o->no_check_certificate || o->any_hostname)
 		SET(CURLOPT_SSL_VERIFYHOST, 0L);
-	}
 	return code;
 }
 

@@ -9,8 +9,8 @@
  * function of this file. Cancelling sets a flag that the next transfer obeys,
  * so a call always ends by way of `finish`, once.
  *
- * Lists are parsed on the pool; all else that a reply needs is cheap enough for
- * the transfer thread.
+ * Lists are parsed and long bodies hashed on the pool; all else that a reply
+ * needs is cheap enough for the transfer thread.
  *
  * Two operations take several requests: DELETE_MANY deletes keys that XML
  * cannot hold one by one, and UPLOAD_FINISH whose answer was lost looks at the
@@ -211,35 +211,43 @@ static int prepare(struct xfer_req *x)
 		buf_cut(c->req->out, c->out_start);
 	atomic_fetch_add(&s->base.requests[c->request.op], 1);
 	LOCK_SCOPE(&s->lock);
-	return request_fill(&c->request, &s->site, s->bucket, &signer, x);
+	return request_fill(&c->request, &s->site, s->bucket, &s->terms,
+			    &signer, x);
 }
 
 /* ---- cures ------------------------------------------------------------- */
 
-/* Fault of region: signs for `region` from now on. -EIO if that is what was
- * tried already. */
+bool call_region_ok(const char *region)
+{
+	size_t len = strlen(region);
+
+	return len && len < REGION_MAX &&
+	       strspn(region, "abcdefghijklmnopqrstuvwxyz"
+			      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == len;
+}
+
+/* Fault of region: signs for `region` from now on, and goes there where each
+ * has its own address. -EIO if that is what was tried already. */
 static int change_region(struct http_store *s, const char *region,
 			 const char *tried)
 {
-	struct url_site site = { 0 }, old;
-	int r = 0;
+	struct url_site site = { 0 }, old = { 0 };
+	bool moves;
+	int r;
 
-	if (!strcmp(region, tried))
+	if (!strcmp(region, tried) || !call_region_ok(region))
 		return -EIO;
-	if (!s->endpoint)
-		r = url_site_init(&site, NULL, region, s->bucket, s->path_style,
-				  NULL);
+	r = url_site_init(&site, NULL, region, s->bucket, s->path_style, NULL);
 	if (r)
 		return r;
 	lock_take(&s->lock);
 	(void)snprintf(s->region, sizeof(s->region), "%s", region);
+	moves = s->site.is_regional;
 	old = s->site;
-	if (!s->endpoint)
+	if (moves)
 		s->site = site;
-	else
-		memset(&old, 0, sizeof(old));
 	lock_drop(&s->lock);
-	url_site_done(&old);
+	url_site_done(moves ? &old : &site);
 	return 0;
 }
 
@@ -439,7 +447,10 @@ static void on_exchange(struct xfer_req *x)
 
 	c->maybe_done |= x->resent;
 
-	if (c->request.op == STORE_LIST && x->received > HASH_INLINE_MAX / 4) {
+	if ((c->request.op == STORE_LIST &&
+	     x->received > HASH_INLINE_MAX / 4) ||
+	    (headers_get(&x->answer, "x-amz-checksum-sha256") &&
+	     x->received > HASH_INLINE_MAX)) {
 		c->job.run = run_settle;
 		pool_submit(c->s->pool, &c->job);
 		return;

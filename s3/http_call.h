@@ -13,6 +13,7 @@
 #include "s3/request.h"
 #include "s3/retry.h"
 #include "s3/sign.h"
+#include "s3/source.h"
 #include "s3/store.h"
 #include "s3/url.h"
 #include "s3/xfer.h"
@@ -27,6 +28,8 @@ struct http_store {
 	char *endpoint; /* as given; NULL: AWS */
 	bool path_style;
 	uint64_t timeout_ms;
+	struct source_options options;
+	struct request_terms terms; /* borrowed from them */
 	struct creds *creds; /* NULL: anonymous */
 	struct pool *pool;
 	struct xfer *xfer;
@@ -69,6 +72,8 @@ struct call {
 	struct err last; /* failure of the last attempt */
 };
 
+/* Whether this can be the name of a region: it becomes part of a host name. */
+bool call_region_ok(const char *region);
 /* NULL without memory. */
 struct call *call_new(struct http_store *s, struct store_req *req);
 void call_free(struct call *c); /* one that was never sent */

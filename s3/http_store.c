@@ -130,6 +130,7 @@ static void http_free(struct store *store)
 	throttle_done(&s->throttle);
 	lock_done(&s->lock);
 	(void)pthread_cond_destroy(&s->all_done);
+	source_options_done(&s->options);
 	free(s->bucket);
 	free(s->endpoint);
 	free(s->base.name);
@@ -169,9 +170,7 @@ static int copy_settings(struct http_store *s, const char *bucket,
 {
 	const char *region = o->region ? o->region : "us-east-1";
 
-	if (strlen(region) >= sizeof(s->region) ||
-	    strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY"
-			   "Z0123456789-_") != strlen(region))
+	if (!call_region_ok(region))
 		return err_set(e, -EINVAL, "region '%s': no such name", region);
 	(void)snprintf(s->region, sizeof(s->region), "%s", region);
 	s->bucket = strdup(bucket);
@@ -180,6 +179,16 @@ static int copy_settings(struct http_store *s, const char *bucket,
 		return err_set(e, -ENOMEM, "out of memory");
 	s->path_style = o->path_style;
 	s->timeout_ms = (uint64_t)o->retry_timeout_s * 1000;
+	if (source_options_copy(&s->options, o, e))
+		return -ENOMEM;
+	s->terms = (struct request_terms){
+		.sse = s->options.sse,
+		.sse_kms_key_id = s->options.sse_kms_key_id,
+		.storage_class = s->options.storage_class,
+		.checksums = !o->no_upload_checksums,
+		.bucket_owner = s->options.bucket_owner,
+		.requester_pays = o->requester_pays,
+	};
 	if (name_store(s))
 		return err_set(e, -ENOMEM, "out of memory");
 	return url_site_init(&s->site, s->endpoint, s->region, s->bucket,
@@ -197,6 +206,7 @@ static int open_parts(struct http_store *s, const struct source_options *o,
 		.connect_timeout_s = o->connect_timeout_s,
 		.ca_bundle = o->ca_bundle,
 		.no_check_certificate = o->no_check_certificate,
+		.any_hostname = !o->ssl_verify_hostname,
 		.throttle = &s->throttle,
 	};
 	int r = 0;

@@ -196,6 +196,29 @@ static int get_meta(struct meta *m, const struct xfer_req *x)
 	return 0;
 }
 
+/* Whether the body is what the server says that it keeps. What was put in parts
+ * has a sum of sums ("…-N"), which tells nothing about the whole. */
+static bool sum_matches(const struct xfer_req *x, const struct hash *h)
+{
+	const char *text = headers_get(&x->answer, "x-amz-checksum-sha256");
+	unsigned char ours[4 * ((HASH_LEN + 2) / 3) + 1];
+
+	(void)EVP_EncodeBlock(ours, h->bytes, HASH_LEN);
+	return !text || strchr(text, '-') || !strcmp(text, (const char *)ours);
+}
+
+static bool body_matches(const struct xfer_req *x, const struct store_req *req)
+{
+	struct hash h;
+
+	if (!headers_get(&x->answer, "x-amz-checksum-sha256"))
+		return true;
+	hash_of(&h,
+		x->received ? req->out->data + req->out->len - x->received : "",
+		x->received);
+	return sum_matches(x, &h);
+}
+
 /* ---- successes, one by one --------------------------------------------- */
 
 static void read_attributes(struct reply *a, const struct xfer_req *x,
@@ -216,6 +239,10 @@ static void read_get(struct reply *a, const struct xfer_req *x,
 		if (!get_length(&size, x) || size != x->received)
 			broken(a, FAULT_RETRY,
 			       "the reply lacks its length, or has another");
+		else if (!body_matches(x, req))
+			broken(a, FAULT_RETRY,
+			       "what came is not what the server's checksum "
+			       "is of");
 	} else if (req->length && x->status == 206) {
 		end = req->offset + req->length;
 		if (!get_range(&first, &last, &size, x) ||
@@ -252,11 +279,17 @@ static void read_head(struct reply *a, const struct xfer_req *x,
 		read_attributes(a, x, req);
 }
 
-static void read_put(struct reply *a, const struct xfer_req *x,
-		     struct store_req *req)
+static void read_put(struct reply *a, const struct request *r,
+		     const struct xfer_req *x, struct store_req *req)
 {
 	if (!get_etag(&req->object, x)) {
 		broken(a, FAULT_FINAL, "the reply lacks the ETag");
+		return;
+	}
+	if (!sum_matches(x, &r->hash)) {
+		broken(a, FAULT_RETRY,
+		       "the server's checksum is of something "
+		       "else than was sent");
 		return;
 	}
 	req->object.size = req->body_len;
@@ -317,7 +350,7 @@ static void read_success(struct reply *a, const struct request *r,
 		break;
 	case STORE_PUT:
 	case STORE_UPLOAD_PART:
-		read_put(a, x, req);
+		read_put(a, r, x, req);
 		break;
 	case STORE_LIST:
 		result = body_read_list(&req->list, r->key, data, x->reply.len);

@@ -172,10 +172,8 @@ int request_make(struct request *r, const struct store_req *req,
 
 void request_hash(struct request *r)
 {
-	struct hash h;
-
-	hash_of(&h, r->body ? r->body : "", r->body_len);
-	hex_encode(r->payload, h.bytes, HASH_LEN);
+	hash_of(&r->hash, r->body ? r->body : "", r->body_len);
+	hex_encode(r->payload, r->hash.bytes, HASH_LEN);
 }
 
 static const char *method_of(enum store_op op)
@@ -294,7 +292,8 @@ static int add_copy(struct headers *h, const struct store_req *req,
 	return r;
 }
 
-/* DeleteObjects alone insists on a checksum beside the signed one. */
+/* DeleteObjects insists on it; what is not signed has no other check on its way
+ * that every server makes. */
 static int add_md5(struct headers *h, const struct request *r)
 {
 	unsigned char md5[EVP_MAX_MD_SIZE], text[EVP_MAX_MD_SIZE * 2];
@@ -304,6 +303,61 @@ static int add_md5(struct headers *h, const struct request *r)
 		return -ENOMEM;
 	(void)EVP_EncodeBlock(text, md5, (int)len);
 	return headers_add(h, "content-md5", (const char *)text);
+}
+
+/*
+ * SHA-256 is at hand, as every request is signed with it, so this one costs
+ * nothing; it is kept with the object, to be compared on the way back. Parts
+ * have none: it would have to be announced with the upload and repeated at its
+ * end, and the signature covers their way already.
+ */
+static int add_checksum(struct headers *h, const struct request *r)
+{
+	unsigned char text[4 * ((HASH_LEN + 2) / 3) + 1];
+
+	(void)EVP_EncodeBlock(text, r->hash.bytes, HASH_LEN);
+	return headers_add(h, "x-amz-checksum-sha256", (const char *)text);
+}
+
+/* Where an object comes to be. A copy takes nothing of it from its source. */
+static int add_storage(struct headers *h, const struct request_terms *t)
+{
+	int r = 0;
+
+	if (t->sse)
+		r = headers_add(h, "x-amz-server-side-encryption", t->sse);
+	if (!r && t->sse_kms_key_id)
+		r = headers_add(h,
+				"x-amz-server-side-encryption-aws-kms-key-id",
+				t->sse_kms_key_id);
+	if (!r && t->storage_class)
+		r = headers_add(h, "x-amz-storage-class", t->storage_class);
+	return r;
+}
+
+static int add_terms(struct headers *h, const struct request *r,
+		     const struct request_terms *t, bool is_signed)
+{
+	bool whole = r->op == STORE_PUT;
+	int ret = 0;
+
+	if (whole || r->op == STORE_UPLOAD_START || r->op == STORE_COPY)
+		ret = add_storage(h, t);
+	if (!ret && whole && t->checksums)
+		ret = add_checksum(h, r);
+	if (!ret && (whole || r->op == STORE_UPLOAD_PART) && !is_signed)
+		ret = add_md5(h, r);
+	if (!ret && r->op == STORE_GET && !r->req->length && t->checksums)
+		ret = headers_add(h, "x-amz-checksum-mode", "ENABLED");
+	if (!ret && t->requester_pays)
+		ret = headers_add(h, "x-amz-request-payer", "requester");
+	if (!ret && t->bucket_owner)
+		ret = headers_add(h, "x-amz-expected-bucket-owner",
+				  t->bucket_owner);
+	if (!ret && t->bucket_owner && r->op == STORE_COPY)
+		ret = headers_add(h, "x-amz-source-expected-bucket-owner",
+				  t->bucket_owner);
+	return ret;
 }
 
 static int add_headers(struct headers *h, const struct request *r,
@@ -401,8 +455,8 @@ static void set_transfer(struct xfer_req *x, const struct request *r)
 }
 
 int request_fill(const struct request *r, const struct url_site *site,
-		 const char *bucket, const struct request_signer *signer,
-		 struct xfer_req *x)
+		 const char *bucket, const struct request_terms *terms,
+		 const struct request_signer *signer, struct xfer_req *x)
 {
 	CLEANUP_BUF struct buf path = BUF_INIT(32 << 10);
 	CLEANUP_BUF struct buf query = BUF_INIT(32 << 10);
@@ -424,6 +478,8 @@ int request_fill(const struct request *r, const struct url_site *site,
 		ret = headers_add(&x->headers, "host", site->host);
 	if (!ret)
 		ret = add_headers(&x->headers, r, bucket, site->is_aws);
+	if (!ret)
+		ret = add_terms(&x->headers, r, terms, signer->keys);
 	if (!ret)
 		ret = add_signature(x, r, path.data,
 				    query.data ? query.data : "", signer);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "s3/base/err.h"
@@ -24,7 +25,8 @@ struct request {
 	const void *body; /* borrowed, or that of document */
 	size_t body_len;
 	struct buf document; /* a body of our own making */
-	char payload[HASH_HEX]; /* of the body; set by request_hash */
+	struct hash hash; /* of the body; set by request_hash, as is */
+	char payload[HASH_HEX]; /* the same in hex */
 };
 
 /* Whether S3 can do this at all: -EINVAL, -ENAMETOOLONG, -EILSEQ. */
@@ -42,6 +44,16 @@ int request_make(struct request *r, const struct store_req *req,
 /* Hashes the body: work in proportion to its length. */
 void request_hash(struct request *r);
 
+/* What the options of the store add to requests. Borrowed; NULL: nothing. */
+struct request_terms {
+	const char *sse; /* of what is put, as are */
+	const char *sse_kms_key_id;
+	const char *storage_class;
+	bool checksums;
+	const char *bucket_owner; /* of all, as is */
+	bool requester_pays;
+};
+
 /* How an attempt is signed. Borrowed. */
 struct request_signer {
 	const struct creds_keys *keys; /* NULL: not at all */
@@ -53,5 +65,5 @@ struct request_signer {
 /* Fills in method, url, headers, body, out and ceilings of `x`. bucket: for
  * the source of a copy. -ENOMEM. */
 int request_fill(const struct request *r, const struct url_site *site,
-		 const char *bucket, const struct request_signer *signer,
-		 struct xfer_req *x);
+		 const char *bucket, const struct request_terms *terms,
+		 const struct request_signer *signer, struct xfer_req *x);

@@ -5,6 +5,9 @@
 /* As many races as connections may have died at once; beyond that something
  * else is wrong, and waiting is right. */
 #define RACES_MAX 3
+/* From region to region. One is the rule; a bucket that was made or moved just
+ * now may take another. */
+#define HOPS_MAX 3
 
 void retry_init(struct retry *r, uint64_t now_ms, uint64_t timeout_ms)
 {
@@ -20,9 +23,12 @@ enum retry_verdict retry_next(struct retry *r, const struct fault *f,
 	switch (f->cure) {
 	case FAULT_FINAL:
 		return RETRY_NO;
+	case FAULT_REGION:
+		if (r->hops++ == HOPS_MAX)
+			return RETRY_NO;
+		break;
 	case FAULT_KEYS:
 	case FAULT_CLOCK:
-	case FAULT_REGION:
 		if (r->cured & 1u << f->cure)
 			return RETRY_NO;
 		r->cured |= 1u << f->cure;

@@ -18,6 +18,7 @@ struct retry {
 	/* private: */
 	struct backoff backoff;
 	uint32_t races;
+	uint32_t hops;
 	uint32_t cured; /* bits of enum fault_cure that were tried */
 };
 
@@ -28,8 +29,8 @@ enum retry_verdict {
 	RETRY_LATE, /* it might have been mended, but time is up */
 	RETRY_AT, /* repeat at *ret_at_ms */
 };
-/* Cures that need work first (keys, clock, region) are granted once each; the
- * caller does that work. */
+/* Cures that need work first (keys, clock, region) are granted once each, the
+ * region a few times; the caller does that work. */
 enum retry_verdict retry_next(struct retry *r, const struct fault *f,
 			      uint64_t now_ms, uint64_t *ret_at_ms);
 

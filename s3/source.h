@@ -27,6 +27,17 @@ struct source_options {
 	bool anonymous; /* unsigned requests (public_bucket, no_sign_request) */
 	char *ca_bundle; /* default AWS_CA_BUNDLE */
 	bool no_check_certificate;
+	uint32_t ssl_verify_hostname; /* default 2; 0: a certificate may be
+					   another host's */
+	bool requester_pays; /* who asks pays, and says that it knows */
+	char *bucket_owner; /* account that the bucket must belong to, or the
+				 server refuses */
+	/* Of what is put: */
+	char *sse; /* "AES256", "aws:kms" or "aws:kms:dsse"; NULL: as the
+			bucket has it */
+	char *sse_kms_key_id; /* NULL: the account's own key */
+	char *storage_class; /* NULL: the server's default */
+	bool no_upload_checksums; /* for servers that stumble over them */
 	uint32_t retry_timeout_s; /* default 300: how long a request is
 				       repeated while the network is away */
 	uint32_t connect_timeout_s; /* default 10 */
@@ -35,10 +46,15 @@ struct source_options {
 
 void source_options_init(struct source_options *o);
 void source_options_done(struct source_options *o);
+/* `to` as initialised before, or anything that owns nothing. -ENOMEM, and then
+ * `to` is empty. */
+int source_options_copy(struct source_options *to,
+			const struct source_options *from, struct err *e);
 /*
  * Takes one option word; value NULL for a bare word. Knows the names above and
  * those of s3fs and mountpoint-s3 that mean the same (url, use_path_request_style,
- * endpoint-url, force-path-style, no-sign-request, …). `-` and `_` are the same.
+ * use_sse, endpoint-url, force-path-style, no-sign-request, …). `-` and `_` are
+ * the same.
  * Returns 1 if taken, 0 if the word is none of the store's, -EINVAL for a bad
  * value.
  */

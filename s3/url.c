@@ -257,6 +257,26 @@ static char *aws_endpoint(const char *region)
 	return buf_take(&b);
 }
 
+/* s3.amazonaws.com, s3.REGION.amazonaws.com, s3-REGION.amazonaws.com and those
+ * of China; not those of a private network, nor dual-stack or FIPS ones, which
+ * were chosen for what they are. */
+static bool is_regional(const struct endpoint *p)
+{
+	static const char *const tails[] = { ".amazonaws.com.cn",
+					     ".amazonaws.com" };
+	size_t len = 0;
+
+	for (size_t i = 0; i < 2 && !len; i++)
+		if (ends_in(p, tails[i]))
+			len = p->host_len - strlen(tails[i]);
+	if (len == 2)
+		return !strncasecmp(p->host, "s3", 2);
+	return len > 3 && !strncasecmp(p->host, "s3", 2) &&
+	       (p->host[2] == '.' || p->host[2] == '-') &&
+	       !memchr(p->host + 3, '.', len - 3) &&
+	       strncasecmp(p->host + 3, "fips-", 5);
+}
+
 int url_site_init(struct url_site *u, const char *endpoint, const char *region,
 		  const char *bucket, bool path_style, struct err *e)
 {
@@ -298,6 +318,7 @@ int url_site_init(struct url_site *u, const char *endpoint, const char *region,
 	u->root = buf_take(&root);
 	u->is_aws = ends_in(&p, ".amazonaws.com") ||
 		    ends_in(&p, ".amazonaws.com.cn");
+	u->is_regional = is_regional(&p);
 	return 0;
 }
 

@@ -20,6 +20,8 @@ struct url_site {
 	char *host; /* "host[:port]" for the Host header; no default port */
 	char *root; /* encoded path of the bucket, ends in "/" */
 	bool is_aws; /* Amazon's own, not one that speaks the same */
+	bool is_regional; /* of those the public one of a region: another region
+			     has another */
 };
 
 /*

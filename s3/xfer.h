@@ -87,6 +87,7 @@ struct xfer_options {
 	uint32_t connect_timeout_s;
 	const char *ca_bundle; /* or NULL; copied */
 	bool no_check_certificate;
+	bool any_hostname; /* a valid certificate may be another host's */
 	struct throttle *throttle; /* asked before each start; borrowed */
 };
 

@@ -170,14 +170,19 @@ static bool asked(size_t n, const char *text)
 	return false;
 }
 
-static struct store *open_limited(int port, uint32_t max_connections)
+/* words: of options, each followed by its value; NULL at the end. */
+static struct store *open_with(int port, const char *const words[])
 {
 	struct source_options o;
 	struct store *s = NULL;
 	struct err e = { 0 };
 
 	source_options_init(&o);
-	o.max_connections = max_connections;
+	for (; *words; words += 2)
+		if (source_option(&o, words[0], words[1], &e) != 1) {
+			printf("Bail out! %s\n", e.text);
+			exit(1);
+		}
 	if (asprintf(&o.endpoint, "http://127.0.0.1:%d", port) < 0)
 		abort();
 	if (http_store_open(&s, "bucket", &o, &e)) {
@@ -186,6 +191,16 @@ static struct store *open_limited(int port, uint32_t max_connections)
 	}
 	source_options_done(&o);
 	return s;
+}
+
+static struct store *open_limited(int port, uint32_t max_connections)
+{
+	const char *words[] = { "max_connections", NULL, NULL };
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%u", max_connections);
+	words[1] = number;
+	return open_with(port, words);
 }
 
 static struct store *open_store(int port)
@@ -627,6 +642,174 @@ static void test_clock(void)
 	store_free(s);
 }
 
+/* Each answer names another region: it is followed, but not for ever. */
+static void test_regions(void)
+{
+#define MOVED(region)                                                          \
+	{                                                                      \
+		.reply = REPLY("301 Moved Permanently", "0",                   \
+			       "x-amz-bucket-region: " region "\r\n", "")      \
+	}
+	static const struct step three[STEPS_MAX] = { MOVED("eu-west-1"),
+						      MOVED("eu-west-2"),
+						      MOVED("eu-west-3"),
+						      { .reply = GET_OK } };
+	static const struct step circle[STEPS_MAX] = {
+		MOVED("eu-west-1"), MOVED("eu-west-2"), MOVED("eu-west-1"),
+		MOVED("eu-west-2"), MOVED("eu-west-1"),
+	};
+	static const struct step hostile[STEPS_MAX] = { MOVED("evil.com/x") };
+#undef MOVED
+	struct store *s = open_store(server.port);
+	struct err e = { 0 };
+
+	script(three);
+	is_int(get(s, 5000, &e), 0, "from region to region");
+	ok(asked(3, "/eu-west-3/s3/aws4_request"), "to the last one");
+	script(circle);
+	is_int(get(s, 5000, &e), -EIO, "round in circles: %s", e.text);
+	is_int(arrived(), 4, "is given up");
+	script(hostile);
+	is_int(get(s, 5000, &e), -EIO, "no region can be called that");
+	is_int(arrived(), 1, "and none is asked");
+	store_free(s);
+}
+
+/* ---- options ------------------------------------------------------------ */
+
+static void run_op(struct store *s, enum store_op op, const char *what)
+{
+	struct buf out = BUF_INIT(100);
+	struct store_req req;
+	struct err e = { 0 };
+
+	store_req_init(&req, op, "key");
+	req.body = "hello";
+	req.body_len = 5;
+	req.source = "from";
+	req.upload_id = "u";
+	req.part_number = 1;
+	req.out = &out;
+	is_int(store_run(s, &req, &e), 0, "%s: %s", what, e.text);
+	store_req_done(&req);
+	buf_done(&out);
+}
+
+#define SUM_HELLO                                                              \
+	"x-amz-checksum-sha256: LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
+#define UPLOAD_OK                                                              \
+	DOCUMENT("200 OK", "<InitiateMultipartUploadResult><UploadId>u"        \
+			   "</UploadId></InitiateMultipartUploadResult>")
+
+static void test_terms(void)
+{
+	static const char *const words[] = { "sse_kms_key_id",
+					     "arn:k/1",
+					     "sse",
+					     "aws:kms",
+					     "storage_class",
+					     "standard_ia",
+					     "requester_pays",
+					     NULL,
+					     "expected_bucket_owner",
+					     "123456789012",
+					     NULL };
+	static const struct step steps[STEPS_MAX] = {
+		{ .reply = OK_EMPTY }, { .reply = UPLOAD_OK },
+		{ .reply = COPY_OK },  { .reply = OK_EMPTY },
+		{ .reply = GET_OK },
+	};
+	static const char *const stored[] = {
+		"\r\nx-amz-server-side-encryption: aws:kms\r\n",
+		"\r\nx-amz-server-side-encryption-aws-kms-key-id: arn:k/1\r\n",
+		"\r\nx-amz-storage-class: STANDARD_IA\r\n",
+	};
+	struct store *s = open_with(server.port, words);
+
+	script(steps);
+	run_op(s, STORE_PUT, "PUT");
+	run_op(s, STORE_UPLOAD_START, "UPLOAD_START");
+	run_op(s, STORE_COPY, "COPY");
+	run_op(s, STORE_UPLOAD_PART, "UPLOAD_PART");
+	run_op(s, STORE_GET, "GET");
+	for (size_t i = 0; i < 3; i++) {
+		for (size_t n = 0; n < 3; n++)
+			ok(asked(n, stored[i]), "%zu: %.40s", n, stored[i] + 2);
+		for (size_t n = 3; n < 5; n++)
+			ok(!strcasestr(server.heads[n], stored[i]),
+			   "%zu: nothing is stored there", n);
+	}
+	for (size_t n = 0; n < 5; n++) {
+		ok(asked(n, "\r\nx-amz-request-payer: requester\r\n"),
+		   "%zu: who pays", n);
+		ok(asked(n,
+			 "\r\nx-amz-expected-bucket-owner: 123456789012\r\n"),
+		   "%zu: whose it is", n);
+		ok(asked(n, ";x-amz-request-payer"), "%zu: signed", n);
+	}
+	ok(asked(2, "\r\nx-amz-source-expected-bucket-owner: "),
+	   "of the source, too");
+	store_free(s);
+}
+
+static void test_checksums(void)
+{
+	static const char *const off[] = { "upload_checksums", "off", NULL };
+	static const char *const anonymous[] = { "public_bucket", NULL, NULL };
+	static const struct step steps[STEPS_MAX] = {
+		{ .reply = REPLY("200 OK", "0", FIELDS SUM_HELLO "\r\n", "") },
+		{ .reply = REPLY("200 OK", "5", FIELDS SUM_HELLO "\r\n",
+				 "hello") },
+	};
+	static const struct step bad[STEPS_MAX] = {
+		{ .reply = REPLY("200 OK", "5", FIELDS SUM_HELLO "\r\n",
+				 "jello") },
+		{ .reply = GET_OK },
+		{ .reply = REPLY("200 OK", "5",
+				 FIELDS "x-amz-checksum-sha256: AAAA-2\r\n",
+				 "hello") },
+		{ .reply = REPLY("200 OK", "0",
+				 FIELDS "x-amz-checksum-sha256: AAAA\r\n",
+				 "") },
+		{ .reply = OK_EMPTY },
+	};
+	static const struct step plain[STEPS_MAX] = { { .reply = OK_EMPTY },
+						      { .reply = GET_OK },
+						      { .reply = OK_EMPTY } };
+	struct store *s = open_store(server.port);
+
+	script(steps);
+	run_op(s, STORE_PUT, "PUT");
+	ok(asked(0, "\r\n" SUM_HELLO "\r\n"), "with a checksum");
+	run_op(s, STORE_GET, "GET");
+	ok(asked(1, "\r\nx-amz-checksum-mode: ENABLED\r\n"), "asks for it");
+	script(bad);
+	run_op(s, STORE_GET, "GET of what is not what it should be");
+	is_int(arrived(), 2, "is repeated");
+	run_op(s, STORE_GET, "a sum of sums");
+	is_int(arrived(), 3, "tells nothing");
+	run_op(s, STORE_PUT, "PUT that arrived as something else");
+	is_int(arrived(), 5, "is repeated");
+	store_free(s);
+
+	s = open_with(server.port, off);
+	script(plain);
+	run_op(s, STORE_PUT, "PUT");
+	run_op(s, STORE_GET, "GET");
+	ok(!strcasestr(server.heads[0], "checksum") &&
+		   !strcasestr(server.heads[1], "checksum"),
+	   "no checksums where they are off");
+	store_free(s);
+
+	s = open_with(server.port, anonymous);
+	script(plain);
+	run_op(s, STORE_PUT, "PUT without a signature");
+	ok(asked(0, "\r\ncontent-md5: XUFAKrxLKna5cZ2REBfFkg==\r\n"),
+	   "has an MD5");
+	ok(!strcasestr(server.heads[0], "\r\nauthorization:"), "and no key");
+	store_free(s);
+}
+
 /* A kept connection that is closed as it is used again. */
 static void test_race(void)
 {
@@ -981,6 +1164,9 @@ int main(void)
 	test_deadline(s);
 	store_free(s);
 	test_region();
+	test_regions();
+	test_terms();
+	test_checksums();
 	test_clock();
 	test_race();
 	test_away();

@@ -63,7 +63,7 @@ static void test_refused(void)
 		{ "s3://b /m -o read_ahead=1G", "64M at most" },
 		{ "s3://b /m -o dbglevel=loud", "error, warn" },
 		{ "s3://b /m -o ro=maybe", "takes no value" },
-		{ "s3://b /m -o requester_pays", "not supported" },
+		{ "s3://b /m -o load_sse_c=x", "not supported" },
 		{ "s3://b /m -o retry_timeout=x", "retry_timeout" },
 		{ "s3://b /m -o endpoint=", "endpoint" },
 	};

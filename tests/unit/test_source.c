@@ -34,6 +34,38 @@ static void test_options(void)
 		{ "max_connections", "1024", 1 },
 		{ "max_connections", "1025", -EINVAL },
 		{ "max_connections", NULL, -EINVAL },
+		{ "ssl_verify_hostname", "0", 1 },
+		{ "ssl_verify_hostname", "2", 1 },
+		{ "ssl_verify_hostname", "3", -EINVAL },
+		{ "requester_pays", NULL, 1 },
+		{ "requester-pays", "0", 1 },
+		{ "expected-bucket-owner", "123456789012", 1 },
+		{ "expected-bucket-owner", "1\r\nx: y", -EINVAL },
+		{ "storage-class", "STANDARD_IA", 1 },
+		{ "storage_class", "standard_ia", 1 },
+		{ "storage_class", "GLACIER_IR", 1 },
+		{ "storage_class", "glacier", -EINVAL },
+		{ "storage_class", "DEEP_ARCHIVE", -EINVAL },
+		{ "storage_class", "a-b", -EINVAL },
+		{ "storage_class", NULL, -EINVAL },
+		{ "use_rrs", NULL, 1 },
+		{ "sse", "aws:kms", 1 },
+		{ "sse", "aws:kms:dsse", 1 },
+		{ "sse", "aes256", 1 },
+		{ "sse", "c", -EINVAL },
+		{ "sse", NULL, -EINVAL },
+		{ "sse-kms-key-id", "arn:aws:kms:eu-west-1:1:key/a-b", 1 },
+		{ "sse-kms-key-id", "a b", -EINVAL },
+		{ "use_sse", NULL, 1 },
+		{ "use_sse", "1", 1 },
+		{ "use_sse", "kmsid", 1 },
+		{ "use_sse", "kmsid:", -EINVAL },
+		{ "use_sse", "custom:/keys", -EINVAL },
+		{ "use_sse", "c", -EINVAL },
+		{ "use_sse", "x", -EINVAL },
+		{ "upload-checksums", "off", 1 },
+		{ "upload-checksums", "crc32c", 1 },
+		{ "upload-checksums", "maybe", -EINVAL },
 		{ "allow_other", NULL, 0 },
 		{ "end", "x", 0 },
 		{ "endpoints", "x", 0 },
@@ -71,6 +103,55 @@ static void test_option_values(void)
 	ok(!o.anonymous, "a flag can be taken back");
 	(void)source_option(&o, "retry_timeout", "7", &e);
 	is_int(o.retry_timeout_s, 7, "a number");
+	source_options_done(&o);
+}
+
+/* What the words for what is put come to. */
+static void test_storage_words(void)
+{
+	static const struct {
+		const char *word, *value;
+		const char *sse, *key, *storage_class;
+	} cases[] = {
+		{ "sse", "AWS:KMS", "aws:kms", NULL, NULL },
+		{ "sse", "AES256", "AES256", NULL, NULL },
+		{ "use_sse", NULL, "AES256", NULL, NULL },
+		{ "use_sse", "1", "AES256", NULL, NULL },
+		{ "use_sse", "0", NULL, NULL, NULL },
+		{ "use_sse", "k", "aws:kms", NULL, NULL },
+		{ "use_sse", "kmsid:arn:aws:k/1", "aws:kms", "arn:aws:k/1",
+		  NULL },
+		{ "storage_class", "standard_ia", NULL, NULL, "STANDARD_IA" },
+		{ "use_rrs", "1", NULL, NULL, "REDUCED_REDUNDANCY" },
+		{ "use_rrs", "0", NULL, NULL, NULL },
+	};
+
+	for (size_t i = 0; i < TAP_COUNT(cases); i++) {
+		struct source_options o;
+
+		source_options_init(&o);
+		is_int(source_option(&o, cases[i].word, cases[i].value, NULL),
+		       1, "%s=%s", cases[i].word,
+		       cases[i].value ? cases[i].value : "(none)");
+		is_str(o.sse, cases[i].sse, "sse");
+		is_str(o.sse_kms_key_id, cases[i].key, "key");
+		is_str(o.storage_class, cases[i].storage_class, "class");
+		source_options_done(&o);
+	}
+}
+
+static void test_together(void)
+{
+	struct source_options o;
+	struct source s = { NULL, NULL };
+	struct err e = { 0 };
+
+	source_options_init(&o);
+	o.anonymous = true;
+	(void)source_option(&o, "sse", "AES256", NULL);
+	(void)source_option(&o, "sse_kms_key_id", "k", NULL);
+	is_int(source_open(&s, "s3://bucket", &o, &e), -EINVAL,
+	       "a key for what takes none: %s", e.text);
 	source_options_done(&o);
 }
 
@@ -217,6 +298,8 @@ int main(void)
 		return 1;
 	test_options();
 	test_option_values();
+	test_storage_words();
+	test_together();
 	test_sources();
 	test_dirs(dir);
 	test_defaults();

@@ -143,11 +143,45 @@ static void test_site(void)
 	}
 }
 
+/* Where a region that the server names is another address. */
+static void test_regional(void)
+{
+	static const struct {
+		const char *endpoint;
+		bool is_aws, is_regional;
+	} cases[] = {
+		{ NULL, true, true },
+		{ "https://s3.amazonaws.com", true, true },
+		{ "https://s3.eu-west-1.amazonaws.com", true, true },
+		{ "https://s3-eu-west-1.amazonaws.com", true, true },
+		{ "https://s3.cn-north-1.amazonaws.com.cn", true, true },
+		{ "https://s3-fips.us-east-1.amazonaws.com", true, false },
+		{ "https://s3.dualstack.eu-west-1.amazonaws.com", true, false },
+		{ "https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com", true,
+		  false },
+		{ "https://s3.studio.lan", false, false },
+		{ "http://127.0.0.1", false, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *name = cases[i].endpoint ? cases[i].endpoint
+						     : "(AWS)";
+		struct url_site u = { .origin = NULL };
+
+		(void)url_site_init(&u, cases[i].endpoint, "eu-west-1",
+				    "bucket", false, NULL);
+		is_int(u.is_aws, cases[i].is_aws, "%s: AWS", name);
+		is_int(u.is_regional, cases[i].is_regional, "a region's");
+		url_site_done(&u);
+	}
+}
+
 int main(void)
 {
 	test_encode();
 	test_decode();
 	test_query();
 	test_site();
+	test_regional();
 	return tap_done();
 }
