@@ -73,31 +73,46 @@ static const struct code_fault by_code[] = {
 	{ "BandwidthLimitExceeded", { -EIO, FAULT_SLOW, false } },
 };
 
+enum word {
+	ANY, /* whatever S3 said, if it is not in by_code */
+	NO_BODY, /* only where there was nothing to read */
+	NO_CODE, /* only where there was no word of S3 */
+};
+
 static const struct {
 	int status;
-	bool without_body; /* only where there was nothing to read */
+	enum word word;
 	struct fault fault;
 } by_status[] = {
-	{ 301, false, { -EIO, FAULT_REGION, false } },
-	{ 307, false, { -EIO, FAULT_REGION, false } },
+	{ 301, ANY, { -EIO, FAULT_REGION, false } },
+	{ 307, ANY, { -EIO, FAULT_REGION, false } },
 	/* HEAD has no body to say that a token expired or the region is
 	 * another one. */
-	{ 400, true, { -EIO, FAULT_KEYS, false } },
-	{ 401, false, { -EACCES, FAULT_KEYS, false } },
-	{ 403, false, { -EACCES, FAULT_FINAL, false } },
-	{ 404, true, { -ENOENT, FAULT_FINAL, false } },
-	{ 408, false, { -EIO, FAULT_RETRY, false } },
-	{ 409, false, { -EIO, FAULT_RETRY, false } },
-	{ 412, false, { -ESTALE, FAULT_FINAL, false } },
-	{ 413, false, { -EFBIG, FAULT_FINAL, false } },
-	{ 414, false, { -ENAMETOOLONG, FAULT_FINAL, false } },
-	{ 416, false, { -ERANGE, FAULT_FINAL, false } },
-	{ 429, false, { -EIO, FAULT_SLOW, false } },
-	{ 501, false, { -EIO, FAULT_FINAL, false } },
-	{ 503, false, { -EIO, FAULT_SLOW, true } },
-	{ 505, false, { -EIO, FAULT_FINAL, false } },
-	{ 507, false, { -ENOSPC, FAULT_FINAL, false } },
+	{ 400, NO_BODY, { -EIO, FAULT_KEYS, false } },
+	{ 401, ANY, { -EACCES, FAULT_KEYS, false } },
+	{ 403, ANY, { -EACCES, FAULT_FINAL, false } },
+	{ 404, NO_BODY, { -ENOENT, FAULT_FINAL, false } },
+	{ 408, ANY, { -EIO, FAULT_RETRY, false } },
+	/* With a word that is not in by_code (BucketNotEmpty,
+	 * InvalidBucketState, …) it is about something else. */
+	{ 409, NO_CODE, { -EIO, FAULT_RETRY, false } },
+	{ 412, ANY, { -ESTALE, FAULT_FINAL, false } },
+	{ 413, ANY, { -EFBIG, FAULT_FINAL, false } },
+	{ 414, ANY, { -ENAMETOOLONG, FAULT_FINAL, false } },
+	{ 416, ANY, { -ERANGE, FAULT_FINAL, false } },
+	{ 429, ANY, { -EIO, FAULT_SLOW, false } },
+	{ 501, ANY, { -EIO, FAULT_FINAL, false } },
+	{ 503, ANY, { -EIO, FAULT_SLOW, true } },
+	{ 505, ANY, { -EIO, FAULT_FINAL, false } },
+	{ 507, ANY, { -ENOSPC, FAULT_FINAL, false } },
 };
+
+static bool word_fits(enum word word, const char *s3_code)
+{
+	if (word == NO_BODY)
+		return s3_code && !*s3_code;
+	return word == ANY || !s3_code || !*s3_code;
+}
 
 struct fault fault_of_reply(int status, const char *s3_code)
 {
@@ -108,7 +123,7 @@ struct fault fault_of_reply(int status, const char *s3_code)
 				return by_code[i].fault;
 	for (size_t i = 0; i < sizeof(by_status) / sizeof(by_status[0]); i++)
 		if (status == by_status[i].status &&
-		    (!by_status[i].without_body || (s3_code && !*s3_code)))
+		    word_fits(by_status[i].word, s3_code))
 			return by_status[i].fault;
 	if (status >= 500)
 		return (struct fault){ -EIO, FAULT_RETRY, true };

@@ -13,6 +13,8 @@ enum fault_cure {
 	FAULT_FINAL, /* repeating would change nothing */
 	FAULT_RETRY, /* repeat after a wait */
 	FAULT_SLOW, /* the same, and everybody slows down */
+	FAULT_DOUBT, /* the answer makes no sense: damaged on the way, or no S3
+			server. Repeat a few times, on other connections */
 	FAULT_AT_ONCE, /* repeat without a wait; nothing went wrong there */
 	FAULT_KEYS, /* repeat if there are other access keys by now */
 	FAULT_CLOCK, /* repeat with the server's time */

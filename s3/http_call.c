@@ -12,9 +12,11 @@
  * Lists are parsed and long bodies hashed on the pool; all else that a reply
  * needs is cheap enough for the transfer thread.
  *
- * Two operations take several requests: DELETE_MANY deletes keys that XML
- * cannot hold one by one, and UPLOAD_FINISH whose answer was lost looks at the
- * object before it says how it ended.
+ * DELETE_MANY takes several requests where XML cannot hold a key: it is deleted
+ * by itself. And where an answer was lost and the repetition is refused for what
+ * the first attempt may itself have done (the upload is gone, somebody stands
+ * there, the source has changed), a look at the object tells: by the ETag that
+ * the parts make, or by the mark of the request.
  */
 #include "s3/http_call.h"
 
@@ -324,10 +326,52 @@ static void word_error(struct call *c, const struct reply *a)
 			      before.text);
 }
 
-/* The answer to UPLOAD_FINISH was lost, and now the upload is gone: whatever
- * stands there now tells. */
-static void look(struct call *c)
+/* A failure is not the whole truth where an attempt may have taken effect. */
+static void word_doubt(struct call *c)
 {
+	static const char *const rest[STORE_OP_COUNT] = {
+		[STORE_PUT] = "it may have been written all the same",
+		[STORE_COPY] = "it may have been copied all the same",
+		[STORE_DELETE] = "it may have been deleted all the same",
+		[STORE_DELETE_MANY] = "some may have been deleted",
+		[STORE_UPLOAD_START] = "an upload may have been begun there",
+		[STORE_UPLOAD_PART] = "the part may be there all the same",
+		[STORE_UPLOAD_FINISH] = "it may have been made all the same",
+		[STORE_UPLOAD_ABORT] = "it may be gone all the same",
+	};
+	struct err before = c->last;
+
+	if (c->maybe_done && rest[c->req->op])
+		(void)err_set(&c->last, before.code, "%.300s; %s", before.text,
+			      rest[c->req->op]);
+}
+
+static bool is_look(const struct call *c)
+{
+	return c->request.op == STORE_HEAD && c->req->op != STORE_HEAD;
+}
+
+/* Whether a refusal may be the doing of an earlier attempt of ours. */
+static bool wants_look(const struct call *c, const struct reply *a)
+{
+	const struct store_req *req = c->req;
+
+	if (!c->maybe_done || is_look(c))
+		return false;
+	if (req->op == STORE_UPLOAD_FINISH)
+		return a->unknown_upload || a->fault.code == -EEXIST;
+	if (!c->request.mark[0])
+		return false;
+	if (req->op == STORE_COPY)
+		return a->fault.code == -ESTALE &&
+		       !strcmp(req->source, req->key);
+	return req->op == STORE_PUT && a->fault.code == -EEXIST &&
+	       a->fault.cure == FAULT_FINAL;
+}
+
+static void look(struct call *c, int code)
+{
+	c->look_code = code;
 	if (request_make(&c->request, c->req, STORE_HEAD, c->req->key)) {
 		fail(c, -ENOMEM, "out of memory");
 		return;
@@ -339,12 +383,27 @@ static void look(struct call *c)
 static void settle_look(struct call *c, const struct reply *a)
 {
 	const struct store_req *req = c->req;
+	const char *mark = headers_get(&c->xfer.answer, REQUEST_MARK);
 
-	if (a->fault.code == -ENOENT)
-		fail(c, -ENOENT, "the upload is gone, and there is no object");
-	else if (reply_is_etag_of(req->object.etag, req->parts,
+	c->request.op = req->op; /* for the words of a failure */
+	if (a->fault.code && a->fault.code != -ENOENT)
+		fail(c, c->look_code == -ENOENT ? -EIO : c->look_code,
+		     "an answer was lost, and whether the object there is ours "
+		     "cannot be told");
+	else if (req->op == STORE_UPLOAD_FINISH && !a->fault.code &&
+		 reply_is_etag_of(req->object.etag, req->parts,
 				  req->part_count))
 		finish(c, NULL);
+	else if (req->op != STORE_UPLOAD_FINISH && mark &&
+		 !strcmp(mark, c->request.mark))
+		finish(c, NULL);
+	else if (c->look_code != -ENOENT)
+		fail(c, c->look_code,
+		     c->look_code == -EEXIST
+			     ? "somebody else's object stands there"
+			     : "the source is another by now");
+	else if (a->fault.code == -ENOENT)
+		fail(c, -ENOENT, "the upload is gone, and there is no object");
 	else
 		fail(c, -EIO,
 		     "the upload is gone, and whether the object there is made "
@@ -392,13 +451,12 @@ static void settle_fault(struct call *c, struct reply *a)
 		finish(c, NULL);
 		return;
 	}
-	if (c->maybe_done && a->unknown_upload &&
-	    c->req->op == STORE_UPLOAD_FINISH) {
-		look(c);
+	if (wants_look(c, a)) {
+		look(c, a->fault.code);
 		return;
 	}
 	c->maybe_done |= a->fault.maybe_done;
-	switch (retry_next(&c->retry, &a->fault, now_ms, &at_ms)) {
+	switch (retry_next(&c->retry, &a->fault, now_ms, a->wait_ms, &at_ms)) {
 	case RETRY_AT:
 		repeat(c, a, at_ms);
 		return;
@@ -408,6 +466,11 @@ static void settle_fault(struct call *c, struct reply *a)
 	case RETRY_NO:
 		break;
 	}
+	if (is_look(c) && c->xfer.result != XFER_CANCELLED) {
+		settle_look(c, a);
+		return;
+	}
+	word_doubt(c);
 	finish(c, &c->last);
 }
 
@@ -425,8 +488,7 @@ static void settle(struct call *c)
 
 	reply_read(&a, &c->request, &c->xfer, &names, c->req);
 	note_answer(s, c, &a);
-	if (c->req->op == STORE_UPLOAD_FINISH && c->request.op == STORE_HEAD &&
-	    (!a.fault.code || a.fault.code == -ENOENT))
+	if (is_look(c) && (!a.fault.code || a.fault.code == -ENOENT))
 		settle_look(c, &a);
 	else if (a.fault.code)
 		settle_fault(c, &a);

@@ -69,6 +69,7 @@ struct call {
 	struct creds_keys *keys; /* that the last attempt was signed with */
 	char region[REGION_MAX]; /* that the last attempt was signed for */
 	bool maybe_done; /* an earlier attempt may have taken effect */
+	int look_code; /* what to report if the look finds nothing of ours */
 	struct err last; /* failure of the last attempt */
 };
 

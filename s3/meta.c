@@ -15,7 +15,6 @@
 
 #include "s3/base/cleanup.h"
 
-#define META_MAX 2048
 #define NS_PER_S 1000000000
 
 void meta_init(struct meta *m)
@@ -59,6 +58,11 @@ static size_t size_without(const struct meta *m, const struct meta_pair *skip)
 			size += strlen(m->pairs[i].name) +
 				strlen(m->pairs[i].value);
 	return size;
+}
+
+size_t meta_size(const struct meta *m)
+{
+	return size_without(m, NULL);
 }
 
 int meta_set(struct meta *m, const char *name, const char *value)

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define META_MAX 2048 /* bytes */
+
 struct meta_pair {
 	char *name;
 	char *value;
@@ -34,6 +36,8 @@ void meta_done(struct meta *m);
 int meta_set(struct meta *m, const char *name, const char *value);
 /* Borrowed until the next change; NULL when absent. */
 const char *meta_get(const struct meta *m, const char *name);
+/* Bytes of all names and values, as the limit counts them. */
+size_t meta_size(const struct meta *m);
 int meta_copy(struct meta *to, const struct meta *from);
 
 /* What is known of a file's attributes; a field counts only if its bit is set. */

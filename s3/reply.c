@@ -11,6 +11,8 @@
 #include "s3/mime.h"
 #include "s3/stamp.h"
 
+#define ERROR_LEN_MAX (64 << 10)
+
 /* The answer is not what HTTP and S3 promise. */
 __attribute__((format(printf, 3, 4))) static void
 broken(struct reply *a, enum fault_cure cure, const char *fmt, ...)
@@ -33,15 +35,18 @@ static void no_memory(struct reply *a)
 
 /* ---- failures ---------------------------------------------------------- */
 
-/* A 412 or 409 means what the request asked for. */
-static void apply_condition(struct fault *f, const struct request *r,
-			    int status)
+/*
+ * A failed condition means what the request asked for. A conflict with another
+ * request under way says nothing yet about who stands there in the end: a PUT
+ * is repeated and learns it, but an upload does not survive it, as S3 tells.
+ */
+static void apply_condition(struct fault *f, const struct request *r)
 {
 	bool absent = r->req->if_absent &&
 		      (r->op == STORE_PUT || r->op == STORE_UPLOAD_FINISH);
 
-	if (absent &&
-	    (f->code == -ESTALE || f->code == -EEXIST || status == 409))
+	if (absent && (f->code == -ESTALE ||
+		       (f->code == -EEXIST && r->op == STORE_UPLOAD_FINISH)))
 		*f = (struct fault){ -EEXIST, FAULT_FINAL, false };
 	else if (f->code == -EEXIST)
 		f->code = -EIO;
@@ -106,7 +111,7 @@ static void read_fault(struct reply *a, const struct request *r,
 	if ((status == 403 || status == 400) && !error->code[0] &&
 	    clock_is_off(a, x))
 		a->fault.cure = FAULT_CLOCK;
-	apply_condition(&a->fault, r, status);
+	apply_condition(&a->fault, r);
 	tell_fault(a, error, status, names);
 }
 
@@ -160,6 +165,24 @@ static bool get_range(uint64_t *ret_first, uint64_t *ret_last,
 	return !*p && *ret_first <= *ret_last && *ret_last < *ret_size;
 }
 
+/* Retry-After: seconds, or a date by the server's clock. */
+static uint64_t get_wait_ms(const struct reply *a, const struct xfer_req *x)
+{
+	const char *text = headers_get(&x->answer, "retry-after");
+	uint64_t seconds;
+	int64_t until_s;
+
+	if (!text)
+		return 0;
+	if (a->date_s && !stamp_parse_http(&until_s, text, strlen(text)))
+		return until_s > a->date_s
+			       ? (uint64_t)(until_s - a->date_s) * 1000
+			       : 0;
+	return parse_number(&seconds, &text) && !*text && seconds <= 86400
+		       ? seconds * 1000
+		       : 0;
+}
+
 static bool get_etag(struct store_object *o, const struct xfer_req *x)
 {
 	const char *text = headers_get(&x->answer, "etag");
@@ -184,7 +207,8 @@ static int get_meta(struct meta *m, const struct xfer_req *x)
 		CLEANUP_BUF struct buf value = BUF_INIT(64 << 10);
 		int r;
 
-		if (strncmp(h->name, prefix, len) || !h->name[len])
+		if (strncmp(h->name, prefix, len) || !h->name[len] ||
+		    !strcmp(h->name, REQUEST_MARK))
 			continue;
 		if (mime_decode(&value, h->value))
 			return -ENOMEM;
@@ -219,25 +243,51 @@ static bool body_matches(const struct xfer_req *x, const struct store_req *req)
 	return sum_matches(x, &h);
 }
 
+/* An Error document in place of what was due, with a status of success. */
+static bool read_disguised(struct reply *a, const struct request *r,
+			   const struct xfer_req *x,
+			   const struct reply_names *names)
+{
+	const struct buf *body =
+		x->out && x->status == x->out_status ? x->out : &x->reply;
+	struct body_error error = { .code = "" };
+
+	/* What was received is at the end; `out` may have held more before. */
+	if (!x->received || x->received > body->len ||
+	    x->received > ERROR_LEN_MAX ||
+	    body_read_error(&error, body->data + body->len - x->received,
+			    (size_t)x->received))
+		return false;
+	read_fault(a, r, x, 200, &error, true, names);
+	a->fault.maybe_done = true;
+	return true;
+}
+
 /* ---- successes, one by one --------------------------------------------- */
 
 static void read_attributes(struct reply *a, const struct xfer_req *x,
 			    struct store_req *req)
 {
 	if (!get_etag(&req->object, x) || !get_modified(&req->object, x))
-		broken(a, FAULT_FINAL, "the reply lacks ETag or Last-Modified");
+		broken(a, FAULT_DOUBT, "the reply lacks ETag or Last-Modified");
 	else if (get_meta(&req->meta_out, x))
 		no_memory(a);
 }
 
-static void read_get(struct reply *a, const struct xfer_req *x,
+static void read_get(struct reply *a, const struct request *r,
+		     const struct xfer_req *x, const struct reply_names *names,
 		     struct store_req *req)
 {
 	uint64_t first = 0, last = 0, size = 0, end;
 
+	/* An object may well be an Error document, but has an ETag. */
+	if ((x->status != (req->length ? 206 : 200) ||
+	     !get_etag(&req->object, x)) &&
+	    read_disguised(a, r, x, names))
+		return;
 	if (!req->length && x->status == 200) {
 		if (!get_length(&size, x) || size != x->received)
-			broken(a, FAULT_RETRY,
+			broken(a, FAULT_DOUBT,
 			       "the reply lacks its length, or has another");
 		else if (!body_matches(x, req))
 			broken(a, FAULT_RETRY,
@@ -249,10 +299,10 @@ static void read_get(struct reply *a, const struct xfer_req *x,
 		    first != req->offset ||
 		    last != (end < size ? end : size) - 1 ||
 		    last - first + 1 != x->received)
-			broken(a, FAULT_RETRY,
+			broken(a, FAULT_DOUBT,
 			       "the reply is not the range that was asked for");
 	} else {
-		broken(a, FAULT_FINAL,
+		broken(a, FAULT_DOUBT,
 		       "status %d where %d was due: the server "
 		       "%s ranges",
 		       x->status, req->length ? 206 : 200,
@@ -274,16 +324,19 @@ static void read_head(struct reply *a, const struct xfer_req *x,
 		      struct store_req *req)
 {
 	if (!get_length(&req->object.size, x))
-		broken(a, FAULT_FINAL, "the reply lacks the length");
+		broken(a, FAULT_DOUBT, "the reply lacks the length");
 	else
 		read_attributes(a, x, req);
 }
 
 static void read_put(struct reply *a, const struct request *r,
-		     const struct xfer_req *x, struct store_req *req)
+		     const struct xfer_req *x, const struct reply_names *names,
+		     struct store_req *req)
 {
+	if (read_disguised(a, r, x, names))
+		return;
 	if (!get_etag(&req->object, x)) {
-		broken(a, FAULT_FINAL, "the reply lacks the ETag");
+		broken(a, FAULT_DOUBT, "the reply lacks the ETag");
 		return;
 	}
 	if (!sum_matches(x, &r->hash)) {
@@ -305,11 +358,8 @@ static void read_result(struct reply *a, const struct request *r,
 		no_memory(a);
 	else if (result == -EREMOTEIO)
 		read_fault(a, r, x, 200, error, true, names);
-	else if (result)
-		/* A cut answer to Complete says nothing about its outcome; the
-		 * repetition will. */
-		broken(a,
-		       r->op == STORE_UPLOAD_FINISH ? FAULT_RETRY : FAULT_FINAL,
+	else if (result && !read_disguised(a, r, x, names))
+		broken(a, FAULT_DOUBT,
 		       "the reply is no well-formed answer to this");
 }
 
@@ -343,14 +393,14 @@ static void read_success(struct reply *a, const struct request *r,
 
 	switch (r->op) {
 	case STORE_GET:
-		read_get(a, x, req);
+		read_get(a, r, x, names, req);
 		break;
 	case STORE_HEAD:
 		read_head(a, x, req);
 		break;
 	case STORE_PUT:
 	case STORE_UPLOAD_PART:
-		read_put(a, r, x, req);
+		read_put(a, r, x, names, req);
 		break;
 	case STORE_LIST:
 		result = body_read_list(&req->list, r->key, data, x->reply.len);
@@ -369,6 +419,10 @@ static void read_success(struct reply *a, const struct request *r,
 		break;
 	case STORE_DELETE_MANY:
 		read_deleted(a, r, x, names);
+		break;
+	case STORE_DELETE:
+	case STORE_UPLOAD_ABORT:
+		(void)read_disguised(a, r, x, names);
 		break;
 	default:
 		break;
@@ -406,6 +460,7 @@ void reply_read(struct reply *ret_reply, const struct request *r,
 		memcpy(a->region, region, strlen(region) + 1);
 	version = headers_get(&x->answer, "x-amz-version-id");
 
+	a->wait_ms = get_wait_ms(a, x);
 	if (!is_success(r, x->status))
 		read_failure(a, r, x, names);
 	else

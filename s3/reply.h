@@ -29,6 +29,7 @@ struct reply {
 	struct err err; /* the words to it, without operation and key */
 	char region[64]; /* the region that the server named, or "" */
 	int64_t date_s; /* its clock, or 0 */
+	uint64_t wait_ms; /* that the server asked for by Retry-After, or 0 */
 	bool unknown_upload; /* S3 said NoSuchUpload */
 };
 

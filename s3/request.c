@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "s3/base/clock.h"
 #include "s3/body.h"
 #include "s3/mime.h"
 #include "s3/sign.h"
@@ -144,6 +145,28 @@ static int write_delete(struct buf *out, const struct store_req *req)
 	return body_write_delete(out, fit, count);
 }
 
+/* Some servers count the name with its prefix, and the limit is theirs. */
+static bool may_bear_mark(const struct store_req *req)
+{
+	bool conditional =
+		(req->op == STORE_PUT && req->if_absent) ||
+		(req->op == STORE_COPY && req->if_match && req->meta);
+	size_t need = sizeof(REQUEST_MARK) + REQUEST_MARK_LEN;
+
+	return conditional &&
+	       (!req->meta || meta_size(req->meta) + need <= META_MAX);
+}
+
+static void make_mark(struct request *r)
+{
+	unsigned char random[REQUEST_MARK_LEN / 2];
+
+	if (r->mark[0] || !may_bear_mark(r->req))
+		return;
+	random_bytes(random, sizeof(random));
+	hex_encode(r->mark, random, sizeof(random));
+}
+
 int request_make(struct request *r, const struct store_req *req,
 		 enum store_op op, const char *key)
 {
@@ -152,6 +175,7 @@ int request_make(struct request *r, const struct store_req *req,
 	r->key = key ? key : "";
 	r->body = NULL;
 	r->body_len = 0;
+	make_mark(r);
 	buf_reset(&r->document);
 	if (op == STORE_PUT || op == STORE_UPLOAD_PART) {
 		r->body = req->body;
@@ -247,7 +271,8 @@ static void add_query(struct url_query *q, const struct request *r,
 	}
 }
 
-static int add_meta(struct headers *h, const struct store_req *req)
+static int add_meta(struct headers *h, const struct store_req *req,
+		    const char *mark)
 {
 	int r = 0;
 
@@ -264,32 +289,35 @@ static int add_meta(struct headers *h, const struct store_req *req)
 			return -ENOMEM;
 		r = headers_add(h, name.data, value.data ? value.data : "");
 	}
+	if (!r && mark[0])
+		r = headers_add(h, REQUEST_MARK, mark);
 	return r;
 }
 
-static int add_copy(struct headers *h, const struct store_req *req,
+static int add_copy(struct headers *h, const struct request *r,
 		    const char *bucket, bool is_aws)
 {
+	const struct store_req *req = r->req;
 	CLEANUP_BUF struct buf source = BUF_INIT(8192);
-	int r;
+	int ret;
 
 	(void)buf_addf(&source, "/%s/", bucket);
 	if (url_encode(&source, req->source, strlen(req->source), true))
 		return -ENOMEM;
-	r = headers_add(h, "x-amz-copy-source", source.data);
-	if (!r && req->if_match)
-		r = headers_addf(h, "x-amz-copy-source-if-match", "\"%s\"",
-				 req->if_match);
+	ret = headers_add(h, "x-amz-copy-source", source.data);
+	if (!ret && req->if_match)
+		ret = headers_addf(h, "x-amz-copy-source-if-match", "\"%s\"",
+				   req->if_match);
 	/* Ceph RGW 16 knows the condition by this name only. */
-	if (!r && req->if_match && !is_aws)
-		r = headers_addf(h, "x-amz-copy-if-match", "\"%s\"",
-				 req->if_match);
-	if (!r)
-		r = headers_add(h, "x-amz-metadata-directive",
-				req->meta ? "REPLACE" : "COPY");
-	if (!r && req->meta)
-		r = add_meta(h, req);
-	return r;
+	if (!ret && req->if_match && !is_aws)
+		ret = headers_addf(h, "x-amz-copy-if-match", "\"%s\"",
+				   req->if_match);
+	if (!ret)
+		ret = headers_add(h, "x-amz-metadata-directive",
+				  req->meta ? "REPLACE" : "COPY");
+	if (!ret && req->meta)
+		ret = add_meta(h, req, r->mark);
+	return ret;
 }
 
 /* DeleteObjects insists on it; what is not signed has no other check on its way
@@ -381,12 +409,12 @@ static int add_headers(struct headers *h, const struct request *r,
 		break;
 	case STORE_PUT:
 	case STORE_UPLOAD_START:
-		ret = add_meta(h, req);
+		ret = add_meta(h, req, r->mark);
 		if (!ret && req->if_absent && r->op == STORE_PUT)
 			ret = headers_add(h, "if-none-match", "*");
 		break;
 	case STORE_COPY:
-		ret = add_copy(h, req, bucket, is_aws);
+		ret = add_copy(h, r, bucket, is_aws);
 		break;
 	case STORE_DELETE_MANY:
 		ret = headers_add(h, "content-type", "application/xml");

@@ -4,6 +4,11 @@
  * A struct request is built once for an operation and holds what all its
  * attempts share; request_fill makes an attempt of it, signed for its moment.
  *
+ * A conditional PUT whose answer was lost meets its own object when it is
+ * repeated. To be told from others it bears a mark, new for each operation, in
+ * REQUEST_MARK: content would not do, as two creators may write the same. So
+ * does a conditional copy that replaces metadata; readers do not see it.
+ *
  * Threads: one at a time.
  */
 #pragma once
@@ -18,6 +23,9 @@
 #include "s3/url.h"
 #include "s3/xfer.h"
 
+#define REQUEST_MARK "x-amz-meta-assetfs-put"
+#define REQUEST_MARK_LEN 16 /* hex digits */
+
 struct request {
 	const struct store_req *req; /* borrowed: what was asked for */
 	enum store_op op; /* what is sent: its op, or another on its behalf */
@@ -27,6 +35,7 @@ struct request {
 	struct buf document; /* a body of our own making */
 	struct hash hash; /* of the body; set by request_hash, as is */
 	char payload[HASH_HEX]; /* the same in hex */
+	char mark[REQUEST_MARK_LEN + 1]; /* "": the operation has none */
 };
 
 /* Whether S3 can do this at all: -EINVAL, -ENAMETOOLONG, -EILSEQ. */

@@ -8,6 +8,10 @@
 /* From region to region. One is the rule; a bucket that was made or moved just
  * now may take another. */
 #define HOPS_MAX 3
+/* Answers that make no sense are hardly ever mended by the fourth. */
+#define DOUBTS_MAX 3
+/* What Retry-After may ask for: a server does not know our deadline. */
+#define ASKED_MAX_MS 30000
 
 void retry_init(struct retry *r, uint64_t now_ms, uint64_t timeout_ms)
 {
@@ -16,7 +20,8 @@ void retry_init(struct retry *r, uint64_t now_ms, uint64_t timeout_ms)
 }
 
 enum retry_verdict retry_next(struct retry *r, const struct fault *f,
-			      uint64_t now_ms, uint64_t *ret_at_ms)
+			      uint64_t now_ms, uint64_t asked_ms,
+			      uint64_t *ret_at_ms)
 {
 	uint64_t at_ms = now_ms;
 
@@ -33,6 +38,12 @@ enum retry_verdict retry_next(struct retry *r, const struct fault *f,
 			return RETRY_NO;
 		r->cured |= 1u << f->cure;
 		break;
+	case FAULT_DOUBT:
+		if (r->doubts++ >= DOUBTS_MAX)
+			return RETRY_NO;
+		r->failures++;
+		at_ms += backoff_next_ms(&r->backoff);
+		break;
 	case FAULT_AT_ONCE:
 		if (r->races++ < RACES_MAX)
 			break;
@@ -43,7 +54,11 @@ enum retry_verdict retry_next(struct retry *r, const struct fault *f,
 		at_ms += backoff_next_ms(&r->backoff);
 		break;
 	}
-	r->fresh = f->cure == FAULT_AT_ONCE;
+	if (asked_ms > ASKED_MAX_MS)
+		asked_ms = ASKED_MAX_MS;
+	if (at_ms < now_ms + asked_ms)
+		at_ms = now_ms + asked_ms;
+	r->fresh = f->cure == FAULT_AT_ONCE || f->cure == FAULT_DOUBT;
 	if (at_ms >= r->deadline_ms)
 		return RETRY_LATE;
 	*ret_at_ms = at_ms;

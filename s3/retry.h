@@ -19,6 +19,7 @@ struct retry {
 	struct backoff backoff;
 	uint32_t races;
 	uint32_t hops;
+	uint32_t doubts;
 	uint32_t cured; /* bits of enum fault_cure that were tried */
 };
 
@@ -30,9 +31,11 @@ enum retry_verdict {
 	RETRY_AT, /* repeat at *ret_at_ms */
 };
 /* Cures that need work first (keys, clock, region) are granted once each, the
- * region a few times; the caller does that work. */
+ * region a few times; the caller does that work. asked_ms: how long the server
+ * asked to wait, or 0; heeded up to a limit. */
 enum retry_verdict retry_next(struct retry *r, const struct fault *f,
-			      uint64_t now_ms, uint64_t *ret_at_ms);
+			      uint64_t now_ms, uint64_t asked_ms,
+			      uint64_t *ret_at_ms);
 
 /*
  * One token bucket for all requests of a store. Unlimited until the server

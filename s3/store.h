@@ -20,8 +20,9 @@
  *   -ENXIO      no such bucket, or for file:// no such directory
  *   -EACCES     the credentials or permissions do not allow it
  *   -ESTALE     if_match did not hold
- *   -EEXIST     if_absent did not hold (412) or raced (409). The object may be
- *               one's own, written by an attempt whose answer was lost.
+ *   -EEXIST     if_absent did not hold, or an UPLOAD_FINISH with it raced. Where
+ *               nobody could look (the text says so), the object may be one's
+ *               own, written by an attempt whose answer was lost.
  *   -ERANGE     the range starts beyond the object's end
  *   -ENAMETOOLONG, -EILSEQ  a key this store cannot hold
  *   -EISDIR, -ENOTDIR  only of directories as stores: a directory stands at the
@@ -34,10 +35,13 @@
  *
  * Repeating: GET, HEAD, LIST, plain PUT, COPY, DELETE, parts and aborts are
  * idempotent and repeated on network failures, 5xx, SlowDown and the like until
- * the deadline, with jittered back-off. A PUT with if_absent is repeated too
- * (see -EEXIST). A DELETE of an absent key is a success. STORE_UPLOAD_FINISH is
- * repeated; when the answer was lost and the repetition says NoSuchUpload, the
- * store looks at the object before it reports success.
+ * the deadline, with jittered back-off. So are a PUT with if_absent, a COPY with
+ * if_match and STORE_UPLOAD_FINISH: when an answer was lost, and the repetition
+ * is refused for what the first attempt may have done, the store looks at the
+ * object and reports success where it is its own. A DELETE of an absent key is a
+ * success. STORE_UPLOAD_START is repeated as well, and may leave an upload behind
+ * that nobody knows the id of. A failure whose text ends in "… all the same" may
+ * have taken effect.
  *
  * Threads: any thread may submit and cancel. store_free waits for running
  * requests (cancelled by it) and must not be called from `done`.

@@ -315,6 +315,9 @@ static int wait_ms(const struct xfer *x, uint64_t now_ms)
 		at_ms = x->gate_ms;
 	if (x->running_count && x->tick_ms < at_ms)
 		at_ms = x->tick_ms;
+	/* The machine may be suspended, which poll's clock does not count. */
+	if (x->due_ms != UINT64_MAX && at_ms > now_ms + TICK_MS)
+		at_ms = now_ms + TICK_MS;
 	list_for_each (pos, &x->running) {
 		uint64_t deadline_ms = exchange_of(pos)->req->deadline_ms;
 

@@ -35,6 +35,16 @@
 			 "</Code><Message>said so</Message></Error>")
 #define OK_EMPTY REPLY("200 OK", "0", FIELDS, "")
 
+/* What makes no sense is asked for again three times. */
+#define FOUR_TIMES(...)                                                        \
+	{                                                                      \
+		{ .reply = __VA_ARGS__ }, { .reply = __VA_ARGS__ },            \
+			{ .reply = __VA_ARGS__ },                              \
+		{                                                              \
+			.reply = __VA_ARGS__                                   \
+		}                                                              \
+	}
+
 enum manner { ANSWER, HANG_UP, STALL, HANG_UP_AFTER };
 
 struct step {
@@ -94,6 +104,26 @@ static const struct step *read_request(int fd)
 	return &server.steps[server.next++];
 }
 
+/* Sends a reply; where it has the text @MARK@… it becomes the mark that the
+ * first request bore, of the same length (two digits fewer and back). */
+static ssize_t send_reply(int fd, const char *reply)
+{
+	static const char field[] = "\r\nx-amz-meta-assetfs-put: ";
+	char text[4096];
+	char *to, *from;
+
+	(void)snprintf(text, sizeof(text), "%s", reply);
+	to = strstr(text, "@MARK@");
+	if (to) {
+		LOCK_SCOPE(&server.lock);
+		from = strcasestr(server.heads[0], field);
+		if (from)
+			memcpy(to, from + sizeof(field) - 1, 16);
+		memmove(to + 16, to + 18, strlen(to + 18) + 1);
+	}
+	return send(fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
 static void *serve(void *arg)
 {
 	int fd = (int)(intptr_t)arg;
@@ -104,8 +134,7 @@ static void *serve(void *arg)
 			break;
 		if (step->manner == STALL)
 			continue;
-		if (send(fd, step->reply, strlen(step->reply), MSG_NOSIGNAL) <
-		    0)
+		if (send_reply(fd, step->reply) < 0)
 			break;
 		if (step->manner == HANG_UP_AFTER ||
 		    strstr(step->reply, "Connection: close"))
@@ -217,6 +246,10 @@ static const struct store_part parts[] = {
 /* md5 of both digests, "-2" */
 #define PARTS_ETAG "96e024ba2074fe77e8e965ba43a704be-2"
 
+#define MARK_FIELD "x-amz-meta-assetfs-put: @MARK@@MARK@@MARK@\r\n"
+#define LIST_EMPTY                                                             \
+	"<ListBucketResult><Name>bucket</Name><IsTruncated>false"              \
+	"</IsTruncated></ListBucketResult>"
 #define GET_OK REPLY("200 OK", "5", FIELDS, "hello")
 #define PART_OK(range, len, body)                                              \
 	REPLY("206 Partial Content", len,                                      \
@@ -236,6 +269,7 @@ struct request_case {
 	const char *if_match;
 	bool if_absent;
 	const char *says; /* part of the error's text */
+	uint64_t takes_ms; /* at least */
 };
 
 static const struct request_case cases[] = {
@@ -283,9 +317,9 @@ static const struct request_case cases[] = {
 	  .requests = 2 },
 	{ .name = "HEAD without ETag",
 	  .op = STORE_HEAD,
-	  .steps = { { .reply = EMPTY("200 OK") } },
+	  .steps = FOUR_TIMES(EMPTY("200 OK")),
 	  .code = -EIO,
-	  .requests = 1 },
+	  .requests = 4 },
 	{ .name = "slow down",
 	  .op = STORE_GET,
 	  .steps = { { .reply = ERROR("503 Slow Down", "SlowDown") },
@@ -342,9 +376,9 @@ static const struct request_case cases[] = {
 	  .length = 100 },
 	{ .name = "range answered by the whole",
 	  .op = STORE_GET,
-	  .steps = { { .reply = GET_OK } },
+	  .steps = FOUR_TIMES(GET_OK),
 	  .code = -EIO,
-	  .requests = 1,
+	  .requests = 4,
 	  .out = "<",
 	  .offset = 1,
 	  .length = 2 },
@@ -377,9 +411,9 @@ static const struct request_case cases[] = {
 	  .length = 2 },
 	{ .name = "range of a whole",
 	  .op = STORE_GET,
-	  .steps = { { .reply = PART_OK("0-1/5", "2", "he") } },
+	  .steps = FOUR_TIMES(PART_OK("0-1/5", "2", "he")),
 	  .code = -EIO,
-	  .requests = 1,
+	  .requests = 4,
 	  .out = "<" },
 	{ .name = "beyond the end",
 	  .op = STORE_GET,
@@ -427,22 +461,96 @@ static const struct request_case cases[] = {
 	  .requests = 2 },
 	{ .name = "COPY: nothing said",
 	  .op = STORE_COPY,
-	  .steps = { { .reply = EMPTY("200 OK") } },
+	  .steps = FOUR_TIMES(EMPTY("200 OK")),
 	  .code = -EIO,
-	  .requests = 1 },
+	  .requests = 4 },
 	{ .name = "PUT if absent: there is one",
 	  .op = STORE_PUT,
 	  .steps = { { .reply = ERROR("412 No", "PreconditionFailed") } },
 	  .code = -EEXIST,
 	  .requests = 1,
 	  .if_absent = true },
-	{ .name = "PUT if absent: a race",
+	{ .name = "PUT if absent: a race, lost",
 	  .op = STORE_PUT,
+	  .steps = { { .reply = ERROR("409 No", "ConditionalRequestConflict") },
+		     { .reply = ERROR("412 No", "PreconditionFailed") } },
+	  .code = -EEXIST,
+	  .requests = 2,
+	  .if_absent = true },
+	{ .name = "PUT if absent: a race, won",
+	  .op = STORE_PUT,
+	  .steps = { { .reply = ERROR("409 No", "ConcurrentModification") },
+		     { .reply = OK_EMPTY } },
+	  .code = 0,
+	  .requests = 2,
+	  .if_absent = true },
+	{ .name = "PUT if absent: a conflict about something else",
+	  .op = STORE_PUT,
+	  .steps = { { .reply = ERROR("409 No", "InvalidBucketState") } },
+	  .code = -EIO,
+	  .requests = 1,
+	  .if_absent = true },
+	{ .name = "PUT if absent: the answer is lost, the object is ours",
+	  .op = STORE_PUT,
+	  .steps = { { .reply = "HTTP/1.1 200 OK\r\nContent-Le",
+		       .manner = HANG_UP_AFTER },
+		     { .reply = ERROR("412 No", "PreconditionFailed") },
+		     { .reply = REPLY("200 OK", "4", FIELDS MARK_FIELD, "") } },
+	  .code = 0,
+	  .requests = 3,
+	  .if_absent = true },
+	{ .name = "PUT if absent: the answer is lost, the object is another",
+	  .op = STORE_PUT,
+	  .steps = { { .reply = "HTTP/1.1 200 OK\r\nContent-Le",
+		       .manner = HANG_UP_AFTER },
+		     { .reply = ERROR("412 No", "PreconditionFailed") },
+		     { .reply = OK_EMPTY } },
+	  .code = -EEXIST,
+	  .requests = 3,
+	  .if_absent = true,
+	  .says = "PUT 'key': somebody else's object" },
+	{ .name = "PUT if absent: no answer was lost",
+	  .op = STORE_PUT,
+	  .steps = { { .reply = ERROR("400 No", "RequestTimeout") },
+		     { .reply = ERROR("412 No", "PreconditionFailed") } },
+	  .code = -EEXIST,
+	  .requests = 2,
+	  .if_absent = true },
+	{ .name = "PUT if absent: nobody may look",
+	  .op = STORE_PUT,
+	  .steps = { { .reply = "", .manner = HANG_UP },
+		     { .reply = ERROR("412 No", "PreconditionFailed") },
+		     { .reply = EMPTY("403 No") } },
+	  .code = -EEXIST,
+	  .requests = 3,
+	  .if_absent = true,
+	  .says = "cannot be told" },
+	{ .name = "finish if absent: the answer is lost, the object is ours",
+	  .op = STORE_UPLOAD_FINISH,
+	  .steps = { { .reply = "", .manner = HANG_UP },
+		     { .reply = ERROR("412 No", "PreconditionFailed") },
+		     { .reply = REPLY("200 OK", "2",
+				      "ETag: \"" PARTS_ETAG
+				      "\"\r\nLast-Modified: Fri, 24 May 2013 "
+				      "00:00:00 GMT\r\n",
+				      "") } },
+	  .code = 0,
+	  .requests = 3,
+	  .if_absent = true },
+	{ .name = "finish if absent: a conflict",
+	  .op = STORE_UPLOAD_FINISH,
 	  .steps = { { .reply = ERROR("409 No",
 				      "ConditionalRequestConflict") } },
 	  .code = -EEXIST,
 	  .requests = 1,
 	  .if_absent = true },
+	{ .name = "a failure after an answer that was lost",
+	  .op = STORE_PUT,
+	  .steps = { { .reply = "", .manner = HANG_UP },
+		     { .reply = ERROR("403 No", "AccessDenied") } },
+	  .code = -EACCES,
+	  .requests = 2,
+	  .says = "it may have been written all the same" },
 	{ .name = "PUT: a conflict passes",
 	  .op = STORE_PUT,
 	  .steps = { { .reply = ERROR("409 No", "OperationAborted") },
@@ -517,13 +625,72 @@ static const struct request_case cases[] = {
 	  .requests = 2 },
 	{ .name = "LIST: a page of HTML",
 	  .op = STORE_LIST,
-	  .steps = { { .reply = DOCUMENT("200 OK", "<html></html>") } },
+	  .steps = FOUR_TIMES(DOCUMENT("200 OK", "<html></html>")),
 	  .code = -EIO,
-	  .requests = 1 },
+	  .requests = 4 },
 	{ .name = "LIST: an error of status 200",
 	  .op = STORE_LIST,
-	  .steps = { { .reply = ERROR("200 OK", "InternalError") } },
-	  .code = -EIO,
+	  .steps = { { .reply = ERROR("200 OK", "AccessDenied") } },
+	  .code = -EACCES,
+	  .requests = 1 },
+	{ .name = "LIST: one that passes, a damaged page, a page",
+	  .op = STORE_LIST,
+	  .steps = { { .reply = ERROR("200 OK", "InternalError") },
+		     { .reply = DOCUMENT("200 OK", "<ListBucketResult><Name") },
+		     { .reply = DOCUMENT("200 OK", LIST_EMPTY) } },
+	  .code = 0,
+	  .requests = 3 },
+	{ .name = "GET: an error of status 200",
+	  .op = STORE_GET,
+	  .steps = { { .reply = ERROR("200 OK", "InternalError") },
+		     { .reply = GET_OK } },
+	  .code = 0,
+	  .requests = 2,
+	  .out = "<hello" },
+	{ .name = "range: an error of status 200",
+	  .op = STORE_GET,
+	  .steps = { { .reply = ERROR("200 OK", "SlowDown") },
+		     { .reply = ERROR("206 OK", "AccessDenied") } },
+	  .code = -EACCES,
+	  .requests = 2,
+	  .out = "<",
+	  .offset = 2,
+	  .length = 100 },
+	{ .name = "PUT: an error of status 200",
+	  .op = STORE_PUT,
+	  .steps = { { .reply = DOCUMENT("200 OK",
+					 "<Error><Code>InternalError</Code>"
+					 "</Error>") },
+		     { .reply = REPLY("200 OK", "37", FIELDS,
+				      "<Error><Code>SlowDown</Code></Error>"
+				      " ") },
+		     { .reply = OK_EMPTY } },
+	  .code = 0,
+	  .requests = 3 },
+	{ .name = "DELETE: an error of status 200",
+	  .op = STORE_DELETE,
+	  .steps = { { .reply = ERROR("200 OK", "InternalError") },
+		     { .reply = EMPTY("204 No Content") } },
+	  .code = 0,
+	  .requests = 2 },
+	{ .name = "abort: an error of status 200",
+	  .op = STORE_UPLOAD_ABORT,
+	  .steps = { { .reply = ERROR("200 OK", "AccessDenied") } },
+	  .code = -EACCES,
+	  .requests = 1 },
+	{ .name = "asked to wait",
+	  .op = STORE_HEAD,
+	  .steps = { { .reply =
+			       REPLY("503 No", "0", "Retry-After: 1\r\n", "") },
+		     { .reply = OK_EMPTY } },
+	  .code = 0,
+	  .requests = 2,
+	  .takes_ms = 1000 },
+	{ .name = "asked to wait for ever",
+	  .op = STORE_HEAD,
+	  .steps = { { .reply = REPLY("503 No", "0", "Retry-After: 86400\r\n",
+				      "") } },
+	  .code = -ETIMEDOUT,
 	  .requests = 1 },
 	{ .name = "no redirect without a region",
 	  .op = STORE_GET,
@@ -558,6 +725,7 @@ static void test_cases(struct store *s)
 		struct buf out = BUF_INIT(100);
 		struct store_req req;
 		struct err e = { 0 };
+		uint64_t start = clock_now_ms();
 
 		(void)buf_add_str(&out, "<");
 		script(c->steps);
@@ -567,6 +735,7 @@ static void test_cases(struct store *s)
 		if (c->out)
 			is_str(out.data, c->out, "what the buffer holds");
 		ok(!buf_error(&out), "and it is usable");
+		ok(clock_now_ms() - start >= c->takes_ms, "not too soon");
 		if (c->code)
 			ok(strstr(e.text, c->says ? c->says : ""), "says: %s",
 			   e.text);

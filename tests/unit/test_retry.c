@@ -16,21 +16,21 @@ static void test_verdicts(void)
 	int tries = 0;
 
 	retry_init(&r, 1000, 5000);
-	is_int(retry_next(&r, &final, 1000, &at), RETRY_NO, "final");
-	is_int(retry_next(&r, &race, 1000, &at), RETRY_AT, "race");
+	is_int(retry_next(&r, &final, 1000, 0, &at), RETRY_NO, "final");
+	is_int(retry_next(&r, &race, 1000, 0, &at), RETRY_AT, "race");
 	ok(at == 1000 && r.fresh && !r.failures,
 	   "at once, on a fresh connection, no failure");
-	is_int(retry_next(&r, &keys, 1000, &at), RETRY_AT, "other keys");
-	is_int(retry_next(&r, &keys, 1000, &at), RETRY_NO, "only once");
-	is_int(retry_next(&r, &again, 1000, &at), RETRY_AT, "failure");
+	is_int(retry_next(&r, &keys, 1000, 0, &at), RETRY_AT, "other keys");
+	is_int(retry_next(&r, &keys, 1000, 0, &at), RETRY_NO, "only once");
+	is_int(retry_next(&r, &again, 1000, 0, &at), RETRY_AT, "failure");
 	ok(at >= 1050 && at < 1200 && !r.fresh && r.failures == 1,
 	   "a short wait first: %d", (int)(at - 1000));
-	for (last = at; retry_next(&r, &again, last, &at) == RETRY_AT;
+	for (last = at; retry_next(&r, &again, last, 0, &at) == RETRY_AT;
 	     last = at)
 		tries++;
 	ok(last < 6000 && tries > 2 && tries < 12,
 	   "until the deadline: %d more", tries);
-	is_int(retry_next(&r, &again, 7000, &at), RETRY_LATE, "past it");
+	is_int(retry_next(&r, &again, 7000, 0, &at), RETRY_LATE, "past it");
 }
 
 static void test_races_end(void)
@@ -41,10 +41,37 @@ static void test_races_end(void)
 
 	retry_init(&r, 0, 100000);
 	for (int i = 0; i < 10; i++)
-		if (retry_next(&r, &race, 0, &at) == RETRY_AT && !at)
+		if (retry_next(&r, &race, 0, 0, &at) == RETRY_AT && !at)
 			at_once++;
 	is_int(at_once, 3, "races are repeated at once three times");
 	ok(r.failures == 7, "then they are failures");
+}
+
+static void test_doubts(void)
+{
+	static const struct fault doubt = { -EIO, FAULT_DOUBT, true };
+	struct retry r;
+	uint64_t at = 0;
+	int again_count = 0;
+
+	retry_init(&r, 0, 100000);
+	while (retry_next(&r, &doubt, 0, 0, &at) == RETRY_AT && r.fresh)
+		again_count++;
+	is_int(again_count, 3, "what makes no sense is asked for thrice more");
+}
+
+static void test_asked(void)
+{
+	struct retry r;
+	uint64_t at = 0;
+
+	retry_init(&r, 1000, 100000);
+	is_int(retry_next(&r, &again, 1000, 5000, &at), RETRY_AT, "asked");
+	is_int(at, 6000, "for 5 s");
+	is_int(retry_next(&r, &again, 1000, 7000000, &at), RETRY_AT, "asked");
+	is_int(at, 31000, "for longer than is heeded");
+	is_int(retry_next(&r, &again, 90000, 20000, &at), RETRY_LATE,
+	       "beyond the deadline");
 }
 
 /* Takes for a simulated second at up to `wanted` a second. */
@@ -94,6 +121,8 @@ int main(void)
 {
 	test_verdicts();
 	test_races_end();
+	test_doubts();
+	test_asked();
 	test_throttle();
 	return tap_done();
 }
