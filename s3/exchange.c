@@ -99,6 +99,17 @@ static bool is_end(const char *line)
 	return line[0] == '\r' || line[0] == '\n';
 }
 
+/*
+ * An answer that came a second time would be taken for the answer to what was
+ * asked next on that connection. S3 numbers its answers.
+ */
+static bool is_repeated(struct exchange *x)
+{
+	const char *id = headers_get(&x->req->answer, "x-amz-request-id");
+
+	return id && sockets_is_repeated(x->sockets, x->port, id);
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *arg)
 {
 	struct exchange *x = arg;
@@ -108,12 +119,14 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	if (len >= 5 && !memcmp(line, "HTTP/", 5)) {
 		acknowledge(x);
 		headers_reset(&x->req->answer);
-	} else if (headers_add_line(&x->req->answer, line, len) ||
-		   (is_end(line) && !x->in_body && !begin_body(x))) {
-		x->overflow = true;
-		return 0;
+		return len;
 	}
-	return len;
+	x->overflow = headers_add_line(&x->req->answer, line, len) != 0;
+	if (!x->overflow && is_end(line) && !x->in_body) {
+		x->repeated = is_repeated(x);
+		x->overflow = !x->repeated && !begin_body(x);
+	}
+	return x->overflow || x->repeated ? 0 : len;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
@@ -255,7 +268,7 @@ int exchange_begin(struct exchange *x, struct xfer_req *req,
 	int r;
 
 	x->req = req;
-	x->in_body = x->overflow = false;
+	x->in_body = x->overflow = x->repeated = false;
 	x->error[0] = '\0';
 	x->port = 0;
 	x->moved = 0;
@@ -343,7 +356,7 @@ static enum xfer_result result_of(struct exchange *x, CURLcode code)
 	case CURLE_OUT_OF_MEMORY:
 		return XFER_NO_MEMORY;
 	case CURLE_WRITE_ERROR:
-		if (!x->overflow)
+		if (!x->overflow) /* repeated */
 			return XFER_CUT;
 		if (req->out && buf_error(req->out) == -ENOMEM)
 			return XFER_NO_MEMORY;
@@ -371,7 +384,8 @@ struct xfer_req *exchange_end(struct exchange *x, CURLcode code)
 	req->status = (int)status;
 	(void)snprintf(req->error, sizeof(req->error), "%.*s",
 		       (int)sizeof(req->error) - 1,
-		       x->overflow   ? "the reply is larger than what is taken"
+		       x->repeated   ? "an earlier answer came again"
+		       : x->overflow ? "the reply is larger than what is taken"
 		       : x->error[0] ? x->error
 				     : curl_easy_strerror(code));
 	return let_go(x, result_of(x, code));

@@ -24,6 +24,7 @@ struct exchange {
 	struct curl_slist *fields;
 	char error[CURL_ERROR_SIZE];
 	bool in_body; /* the header has come */
+	bool repeated; /* we broke it off: it is the answer to another */
 	bool overflow; /* we broke it off: too much came */
 	int64_t moved; /* bytes that crossed the network */
 	uint64_t moved_ms; /* when `moved` last changed */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "s3/base/clock.h"
+#include "s3/base/hash.h"
 
 #define AHEAD_MS 10000
 
@@ -212,13 +213,32 @@ static int local_port(int fd)
 	return ntohs(port);
 }
 
-int sockets_find(struct sockets *s, int port)
+static struct socket_entry *find(struct sockets *s, int port)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		if (!s->entries[i].port)
 			s->entries[i].port = local_port(s->entries[i].fd);
 		if (port && s->entries[i].port == port)
-			return s->entries[i].fd;
+			return &s->entries[i];
 	}
-	return -1;
+	return NULL;
+}
+
+int sockets_find(struct sockets *s, int port)
+{
+	const struct socket_entry *entry = find(s, port);
+
+	return entry ? entry->fd : -1;
+}
+
+bool sockets_is_repeated(struct sockets *s, int port, const char *id)
+{
+	struct socket_entry *entry = find(s, port);
+	uint32_t digest = crc32c(0, id, strlen(id)), before;
+
+	if (!entry)
+		return false;
+	before = entry->answer;
+	entry->answer = digest;
+	return before && before == digest;
 }

@@ -24,6 +24,7 @@ struct sockets {
 		int fd;
 		int port; /* 0: not looked up yet */
 		bool connected; /* when curl got it */
+		uint32_t answer; /* digest of the last answer's id; 0: none */
 	} * entries; /* owned; the sockets are curl's */
 	size_t count;
 	size_t room;
@@ -50,3 +51,6 @@ CURLcode sockets_attach(struct sockets *s, CURL *easy);
 void sockets_expect(struct sockets *s, size_t count);
 /* -1 if there is no such socket (any more). */
 int sockets_find(struct sockets *s, int port);
+/* Notes the id of an answer; whether it is that of the one before it on this
+ * connection. */
+bool sockets_is_repeated(struct sockets *s, int port, const char *id);

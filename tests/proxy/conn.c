@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #define PIECE ((size_t)256 << 10)
+#define COPY_MAX ((size_t)1 << 20)
 
 static void socket_watch(struct conn *c, struct conn_socket *s, int fd)
 {
@@ -101,7 +102,26 @@ void conn_free(struct conn *c, int64_t now)
 	flow_done(&c->up);
 	flow_done(&c->down);
 	free(c->head);
+	free(c->copy);
 	free(c);
+}
+
+/* Keeps what passes, for a fault that sends it again. */
+static void copy_add(struct conn *c, enum fault_action action, const void *data,
+		     size_t len)
+{
+	if (c->fault.action != action)
+		return;
+	if (!c->copy && !(c->copy = malloc(COPY_MAX)))
+		c->copy_len = COPY_MAX + 1;
+	if (c->copy_len + len <= COPY_MAX)
+		memcpy(c->copy + c->copy_len, data, len);
+	c->copy_len += len;
+}
+
+static bool copy_is_whole(const struct conn *c, enum fault_action action)
+{
+	return c->fault.action == action && c->copy_len <= COPY_MAX;
 }
 
 /* ---- sockets: >0 bytes, 0 nothing now, -1 the end ------------------------ */
@@ -205,6 +225,11 @@ static int request_begin(struct conn *c, int64_t now)
 	c->response_body = (struct http_body){ 0 };
 	c->response_state = RESPONSE_HEAD;
 	c->request_state = REQUEST_BODY;
+	c->copy_len = 0;
+	c->forwarded_again = false;
+	if (c->fault.action == FAULT_FLIP_UP)
+		c->request_body.flip_at = c->fault.value;
+	copy_add(c, FAULT_TWICE, c->head, c->head_len);
 	flow_append(&c->up, now, c->head, c->head_len);
 	c->head_len = 0;
 	return 0;
@@ -245,8 +270,9 @@ static bool pull_request(struct conn *c, int64_t now, int64_t *wake)
 		c->dead |= n < 0;
 		if (n <= 0)
 			return false;
-		flow_commit(&c->up, now,
-			    http_body_feed(&c->request_body, to, (size_t)n));
+		len = http_body_feed(&c->request_body, to, (size_t)n);
+		copy_add(c, FAULT_TWICE, to, len);
+		flow_commit(&c->up, now, len);
 	} else {
 		return false;
 	}
@@ -310,8 +336,12 @@ static void drain_request(struct conn *c, int64_t now)
 		return;
 	if (c->fault.action == FAULT_STATUS)
 		answer_error(c, now);
-	else if (c->fault.action == FAULT_CUT_BEFORE)
+	else if (c->fault.action == FAULT_CUT_BEFORE ||
+		 c->fault.action == FAULT_AWAY)
 		c->dead = true;
+	if (c->fault.action == FAULT_AWAY)
+		c->proxy->away_until_ns =
+			now + (int64_t)c->fault.value * 1000000;
 }
 
 static bool push_request(struct conn *c, int64_t now, int64_t *wake)
@@ -375,6 +405,21 @@ static void head_skew_date(struct conn *c)
 	head_replace(c, r->date_at, r->date_width, date);
 }
 
+/* Whether this is the first answer to a request that goes out twice. */
+static bool answer_is_dropped(const struct conn *c)
+{
+	return copy_is_whole(c, FAULT_TWICE) && !c->forwarded_again;
+}
+
+static void forward_again(struct conn *c, int64_t now)
+{
+	c->forwarded_again = true;
+	c->response = (struct http_response){ 0 };
+	c->response_body = (struct http_body){ 0 };
+	c->response_state = RESPONSE_HEAD;
+	flow_append(&c->up, now, c->copy, c->copy_len);
+}
+
 /* Decides how much of the body is for the client, and rewrites the head. */
 static void response_apply_fault(struct conn *c)
 {
@@ -389,6 +434,10 @@ static void response_apply_fault(struct conn *c)
 		break;
 	case FAULT_LOSE_ANSWER:
 		c->deliver = 0;
+		break;
+	case FAULT_TWICE:
+		if (answer_is_dropped(c))
+			c->deliver = 0;
 		break;
 	case FAULT_FLIP:
 		c->response_body.flip_at = c->fault.value;
@@ -407,8 +456,14 @@ static void response_apply_fault(struct conn *c)
 }
 
 /* The server's message has ended, whole or not. */
-static void response_read(struct conn *c, bool whole)
+static void response_read(struct conn *c, int64_t now, bool whole)
 {
+	if (whole && answer_is_dropped(c)) {
+		forward_again(c, now);
+		return;
+	}
+	if (whole && copy_is_whole(c, FAULT_REPEAT_ANSWER))
+		flow_append(&c->down, now, c->copy, c->copy_len);
 	c->response_body.done = true;
 	if (c->fault.action == FAULT_STALL_BODY)
 		return; /* as far as the client can tell it goes on */
@@ -428,10 +483,7 @@ static size_t response_take(struct conn *c, unsigned char *data, size_t len)
 		len = c->deliver;
 	if (c->deliver != UINT64_MAX)
 		c->deliver -= len;
-	if (c->response_body.done)
-		response_read(c, true);
-	else if (c->fault.action == FAULT_CUT && !c->deliver)
-		response_read(c, false);
+	copy_add(c, FAULT_REPEAT_ANSWER, data, len);
 	return len;
 }
 
@@ -444,12 +496,15 @@ static int response_begin(struct conn *c, int64_t now)
 	if (c->response.status >= 200) {
 		c->response_state = RESPONSE_BODY;
 		response_apply_fault(c);
-		if (c->response_body.done)
-			response_read(c, true);
 	}
-	if (c->fault.action != FAULT_LOSE_ANSWER || c->response.status < 200)
+	if ((c->fault.action != FAULT_LOSE_ANSWER && !answer_is_dropped(c)) ||
+	    c->response.status < 200) {
+		copy_add(c, FAULT_REPEAT_ANSWER, c->head, c->head_len);
 		flow_append(&c->down, now, c->head, c->head_len);
+	}
 	c->head_len = 0;
+	if (c->response_state == RESPONSE_BODY && c->response_body.done)
+		response_read(c, now, true);
 	return 0;
 }
 
@@ -482,12 +537,17 @@ static bool pull_response(struct conn *c, int64_t now, int64_t *wake)
 	to = flow_space(&c->down, room, &len);
 	n = socket_read(&c->server, to, len);
 	if (n < 0) {
-		response_read(c, c->response_body.framing == HTTP_UNTIL_CLOSE);
+		response_read(c, now,
+			      c->response_body.framing == HTTP_UNTIL_CLOSE);
 		return true;
 	}
 	if (n == 0)
 		return false;
 	flow_commit(&c->down, now, response_take(c, to, (size_t)n));
+	if (c->response_body.done)
+		response_read(c, now, true);
+	else if (c->fault.action == FAULT_CUT && !c->deliver)
+		response_read(c, now, false);
 	return true;
 }
 

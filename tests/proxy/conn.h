@@ -26,6 +26,7 @@ struct proxy {
 	int log_fd; /* -1: no log */
 	int64_t start_ns;
 	int clock_skew_s;
+	int64_t away_until_ns; /* set by a fault; the loop obeys */
 	uint64_t n_conns, n_requests;
 };
 
@@ -73,6 +74,9 @@ struct conn {
 	struct http_body response_body;
 	uint64_t deliver; /* response body bytes still meant for the client */
 	bool close_after; /* once what is on the way to the client arrived */
+	char *copy; /* FAULT_TWICE: request, FAULT_REPEAT_ANSWER: response */
+	size_t copy_len; /* over COPY_MAX: not all of it is there */
+	bool forwarded_again; /* FAULT_TWICE */
 	bool broken; /* the server's answer did not come to its end */
 };
 

@@ -28,6 +28,10 @@ static const struct {
 	{ "flip", FAULT_FLIP, 1 },
 	{ "close-keepalive", FAULT_CLOSE_KEEPALIVE, 0 },
 	{ "delay", FAULT_DELAY, 1 },
+	{ "flip-up", FAULT_FLIP_UP, 1 },
+	{ "twice", FAULT_TWICE, 0 },
+	{ "repeat-answer", FAULT_REPEAT_ANSWER, 0 },
+	{ "away", FAULT_AWAY, 1 },
 };
 #define N_ACTIONS (sizeof(actions) / sizeof(actions[0]))
 

@@ -13,6 +13,8 @@
  *   404, 403             the same with NoSuchKey and AccessDenied
  *   ok-error S3CODE      answer 200 with an Error body, forward nothing
  *   cut-before           close once the request is read, forward nothing
+ *   away MS              the same, with all other connections, and refuse new
+ *                        ones for that long
  *   stall                never answer, forward nothing
  *   lose-answer          let the server finish, then close without an answer
  *   cut BYTES            close after BYTES of the response body
@@ -21,6 +23,11 @@
  *   flip OFFSET          change one byte of the response body
  *   close-keepalive      answer fully, then close though it was not said
  *   delay MS             the answer comes that much later
+ *   flip-up OFFSET       change one byte of the request body
+ *   twice                forward the request again once it is answered; the
+ *                        client gets the second answer (as from a middlebox
+ *                        that repeats; up to 1 MiB)
+ *   repeat-answer        send the whole answer twice (up to 1 MiB)
  */
 #ifndef PROXY_FAULT_H
 #define PROXY_FAULT_H
@@ -36,6 +43,7 @@ enum fault_action {
 	FAULT_NONE,
 	FAULT_STATUS,
 	FAULT_CUT_BEFORE,
+	FAULT_AWAY,
 	FAULT_STALL,
 	/* from here on the request is forwarded */
 	FAULT_LOSE_ANSWER,
@@ -45,6 +53,9 @@ enum fault_action {
 	FAULT_FLIP,
 	FAULT_CLOSE_KEEPALIVE,
 	FAULT_DELAY,
+	FAULT_FLIP_UP,
+	FAULT_TWICE,
+	FAULT_REPEAT_ANSWER,
 };
 
 struct fault {

@@ -72,23 +72,31 @@ static struct addrinfo *resolve(const char *where, int flags)
 	return found;
 }
 
-static int listen_on(const char *where)
+/* Yields the address that it got, so that it can be taken again. */
+static int listen_at(const struct sockaddr *at, socklen_t len,
+		     struct sockaddr_storage *ret_addr)
 {
-	struct addrinfo *at = resolve(where, AI_PASSIVE);
-	int fd = socket(at->ai_family,
+	socklen_t addr_len = sizeof(*ret_addr);
+	int fd = socket(at->sa_family,
 			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct sockaddr_storage addr;
-	socklen_t addr_len = sizeof(addr);
-	char port[16];
 	int one = 1;
 
 	if (fd < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    bind(fd, at->ai_addr, at->ai_addrlen) < 0 || listen(fd, 1024) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&addr, &addr_len) < 0)
-		err(1, "%s", where);
-	if (getnameinfo((struct sockaddr *)&addr, addr_len, NULL, 0, port,
-			sizeof(port), NI_NUMERICSERV))
+	    bind(fd, at, len) < 0 || listen(fd, 1024) < 0 ||
+	    getsockname(fd, (struct sockaddr *)ret_addr, &addr_len) < 0)
+		err(1, "listen");
+	return fd;
+}
+
+static int listen_on(const char *where, struct sockaddr_storage *ret_addr)
+{
+	struct addrinfo *at = resolve(where, AI_PASSIVE);
+	int fd = listen_at(at->ai_addr, at->ai_addrlen, ret_addr);
+	char port[16];
+
+	if (getnameinfo((struct sockaddr *)ret_addr, sizeof(*ret_addr), NULL, 0,
+			port, sizeof(port), NI_NUMERICSERV))
 		errx(1, "%s: no port", where);
 	freeaddrinfo(at);
 	puts(port);
@@ -144,28 +152,66 @@ static int64_t run_all(struct conn_list *conns)
 	return wake;
 }
 
+static void end_all(struct conn_list *conns)
+{
+	struct conn *c;
+
+	while ((c = TAILQ_FIRST(conns))) {
+		TAILQ_REMOVE(conns, c, link);
+		conn_free(c, now_ns());
+	}
+}
+
+static void watch_listener(const struct proxy *p, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
+		err(1, "epoll");
+}
+
+/* Nobody listens until then: connections are refused. */
+static int stay_away(struct proxy *p, struct conn_list *conns, int listen_fd,
+		     const struct sockaddr_storage *addr)
+{
+	int64_t wait_ns = p->away_until_ns - now_ns();
+	struct sockaddr_storage again;
+
+	p->away_until_ns = 0;
+	end_all(conns);
+	close(listen_fd);
+	if (wait_ns > 0)
+		usleep((useconds_t)(wait_ns / 1000));
+	listen_fd =
+		listen_at((const struct sockaddr *)addr, sizeof(*addr), &again);
+	watch_listener(p, listen_fd);
+	return listen_fd;
+}
+
 /* The loop. Signals are only let in while it waits. */
-static void serve(struct proxy *p, int listen_fd)
+static int serve(struct proxy *p, int listen_fd,
+		 const struct sockaddr_storage *addr)
 {
 	struct conn_list conns = TAILQ_HEAD_INITIALIZER(conns);
 	struct epoll_event events[N_EVENTS];
-	struct epoll_event ev = { .events = EPOLLIN };
 	sigset_t blocked, unblocked;
-	struct conn *c;
 
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGHUP);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);
 	sigprocmask(SIG_BLOCK, &blocked, &unblocked);
-	if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, listen_fd, &ev) < 0)
-		err(1, "epoll");
+	watch_listener(p, listen_fd);
 
 	while (!stop_wanted) {
 		int64_t wake = run_all(&conns), wait_ns = wake - now_ns();
 		struct timespec wait = { 0 };
 		int n;
 
+		if (p->away_until_ns) {
+			listen_fd = stay_away(p, &conns, listen_fd, addr);
+			continue;
+		}
 		if (wake != INT64_MAX && wait_ns > 0) {
 			wait.tv_sec = wait_ns / 1000000000;
 			wait.tv_nsec = wait_ns % 1000000000;
@@ -184,10 +230,8 @@ static void serve(struct proxy *p, int listen_fd)
 			faults_reload(&p->faults);
 		}
 	}
-	while ((c = TAILQ_FIRST(&conns))) {
-		TAILQ_REMOVE(&conns, c, link);
-		conn_free(c, now_ns());
-	}
+	end_all(&conns);
+	return listen_fd;
 }
 
 static void set_signals(void)
@@ -213,13 +257,14 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 	struct proxy p = { .log_fd = -1 };
-	const char *listen_at = "127.0.0.1:0", *faults_file = NULL;
+	const char *where = "127.0.0.1:0", *faults_file = NULL;
+	struct sockaddr_storage addr;
 	int opt, listen_fd;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
 		case 'l':
-			listen_at = optarg;
+			where = optarg;
 			break;
 		case 't':
 			p.server = resolve(optarg, 0);
@@ -260,8 +305,8 @@ int main(int argc, char **argv)
 	if (p.epoll_fd < 0)
 		err(1, "epoll");
 	p.start_ns = now_ns();
-	listen_fd = listen_on(listen_at);
-	serve(&p, listen_fd);
+	listen_fd = listen_on(where, &addr);
+	listen_fd = serve(&p, listen_fd, &addr);
 
 	close(listen_fd);
 	close(p.epoll_fd);

@@ -99,8 +99,39 @@ test "$(tail -n 1 "$PROXY_LOG" | cut -f 10)" = 3000000 || fail "not drained"
 set_faults
 expect 0 200 3000000
 
+# What is damaged on its way to the server is what the server has.
+set_faults 'PUT * 1 flip-up 4321'
+expect 0 200 0 -T "$TMP/content"
+expect 0 200 100000
+test "$(cmp -l "$out" "$TMP/content" | awk '{ print $1 }')" = 4322 ||
+	fail "flip-up: not that byte alone"
+
+# The server met the request before, so the condition fails.
+set_faults 'PUT new 1 twice'
+if s3_put new "$TMP/content" -H 'if-none-match: *' 2>/dev/null; then
+	fail "twice: once"
+fi
+s3_get new | cmp - "$TMP/content" || fail "twice: not done"
+set_faults 'GET * 1 twice'
+expect 0 200 100000
+
+# The second answer is nobody's.
+set_faults 'GET * 1 repeat-answer'
+exec 3<>"/dev/tcp/127.0.0.1/${PROXY_URL##*:}"
+printf 'GET /%s/key HTTP/1.1\r\nHost: x\r\n\r\n' "$BUCKET" >&3
+timeout 2 cat <&3 >"$out" || :
+exec 3<&-
+test "$(grep -c 'HTTP/1.1 403' "$out")" = 2 || fail "repeat-answer"
+
+set_faults 'GET key 1 away 1000'
+expect 52 000 0
+expect 7 000 0
+sleep 1.2
+expect 0 200 100000
+set_faults
+
 faults=$(cut -f 12 "$PROXY_LOG" | sort | uniq -c | awk '{ print $2 $1 }' |
 	tr '\n' ' ')
-want="-10 4031 4041 close-keepalive2 cut1 cut-before1 delay1 flip1"
-want="$want lose-answer1 ok-error2 short1 stall1 stall-body1 status3 "
+want="-13 4031 4041 away1 close-keepalive2 cut1 cut-before1 delay1 flip1 flip-up1"
+want="$want lose-answer1 ok-error2 repeat-answer1 short1 stall1 stall-body1 status3 twice2 "
 test "$faults" = "$want" || fail "log: $faults"

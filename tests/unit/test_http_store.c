@@ -1000,6 +1000,34 @@ static void test_race(void)
 	store_free(s);
 }
 
+/* An answer that comes again is not the answer to the next request. */
+static void test_sent_twice(void)
+{
+	static const struct step steps[STEPS_MAX] = {
+		{ .reply = REPLY("200 OK", "5",
+				 FIELDS "x-amz-request-id: 1\r\n", "first") },
+		{ .reply = REPLY("200 OK", "5",
+				 FIELDS "x-amz-request-id: 1\r\n", "first") },
+		{ .reply = REPLY("200 OK", "5",
+				 FIELDS "x-amz-request-id: 2\r\n", "other") }
+	};
+	struct store *s = open_store(server.port);
+	struct buf out = BUF_INIT(100);
+	struct store_req req;
+	struct err e = { 0 };
+
+	script(steps);
+	is_int(get(s, 5000, &e), 0, "an answer");
+	store_req_init(&req, STORE_GET, "key");
+	req.out = &out;
+	is_int(store_run(s, &req, &e), 0, "the same comes again");
+	is_str(out.data, "other", "but another is taken");
+	is_int(arrived(), 3, "three arrived");
+	store_req_done(&req);
+	buf_done(&out);
+	store_free(s);
+}
+
 static void test_put(struct store *s)
 {
 	static const struct step steps[STEPS_MAX] = { { .reply = OK_EMPTY } };
@@ -1338,6 +1366,7 @@ int main(void)
 	test_checksums();
 	test_clock();
 	test_race();
+	test_sent_twice();
 	test_away();
 	test_cancel();
 	test_priority();
