@@ -420,9 +420,10 @@ int cache_file_hashes(struct cache *c, const struct stat *st,
 }
 
 void cache_file_hashes_put(struct cache *c, const struct stat *st,
-			   const struct hash *hashes, size_t count)
+			   int64_t read_s, const struct hash *hashes,
+			   size_t count)
 {
-	memo_file_hashes_put(c->db, st, hashes, count);
+	memo_file_hashes_put(c->db, st, read_s, hashes, count);
 }
 
 int cache_head(struct cache *c, const uint32_t bucket_id[4], const char *key,

@@ -86,16 +86,17 @@ void cache_drop(struct cache *c, const struct hash *id);
 
 /*
  * Hash cache of local files: the hashes of a file's blocks, valid while device,
- * inode, size, mtime and ctime are the same, and not kept if mtime is within 2 s
- * of the call that stores them. Hashing that takes long must keep the same
- * distance itself: st is from before the first byte was read, and is stored only
- * where its mtime was 2 s old by then.
+ * inode, size, mtime and ctime are the same.
+ * read_s: clock_wall_s before the first byte was read. Hashes are not kept if
+ * mtime or ctime was within 2 s of it: a change made after the reading might not
+ * have moved them.
  * ret_hashes: malloc'ed, block_count(st->st_size) of them. -ENOENT: unknown.
  */
 int cache_file_hashes(struct cache *c, const struct stat *st,
 		      struct hash **ret_hashes);
 void cache_file_hashes_put(struct cache *c, const struct stat *st,
-			   const struct hash *hashes, size_t count);
+			   int64_t read_s, const struct hash *hashes,
+			   size_t count);
 
 /*
  * Metadata of plain objects by (bucket, key, ETag, LastModified). date_s: the

@@ -78,15 +78,23 @@ int memo_file_hashes(struct cachedb *db, const struct stat *st,
 	return 0;
 }
 
+/* Whether a change after `read_s` would have left another time behind. ctime
+ * counts too: many a copy sets mtime back. */
+static bool at_rest(const struct stat *st, int64_t read_s)
+{
+	return st->st_mtim.tv_sec <= read_s - FRESH_S - 1 &&
+	       st->st_ctim.tv_sec <= read_s - FRESH_S - 1;
+}
+
 void memo_file_hashes_put(struct cachedb *db, const struct stat *st,
-			  const struct hash *hashes, size_t count)
+			  int64_t read_s, const struct hash *hashes,
+			  size_t count)
 {
 	CLEANUP_BUF struct buf value = BUF_INIT(CACHEDB_VALUE_MAX);
 	struct hash key;
 
 	if (count != block_count((uint64_t)st->st_size) ||
-	    st->st_mtim.tv_sec > clock_wall_s() - FRESH_S - 1 ||
-	    file_key(st, &key))
+	    !at_rest(st, read_s) || file_key(st, &key))
 		return;
 	add_identity(&value, st);
 	(void)buf_add(&value, hashes, count * HASH_LEN);

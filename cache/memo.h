@@ -16,7 +16,8 @@
 int memo_file_hashes(struct cachedb *db, const struct stat *st,
 		     struct hash **ret_hashes);
 void memo_file_hashes_put(struct cachedb *db, const struct stat *st,
-			  const struct hash *hashes, size_t count);
+			  int64_t read_s, const struct hash *hashes,
+			  size_t count);
 int memo_head(struct cachedb *db, const uint32_t bucket_id[4], const char *key,
 	      const struct store_object *object, struct meta *ret_meta);
 void memo_head_put(struct cachedb *db, const uint32_t bucket_id[4],

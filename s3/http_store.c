@@ -237,6 +237,7 @@ int http_store_open(struct store **ret_store, const char *bucket,
 		return err_set(e, -ENOMEM, "out of memory");
 	xmlInitParser(); /* before there are threads that parse */
 	s->base.ops = &http_ops;
+	s->base.utf8_keys = true;
 	lock_init(&s->lock, LOCK_RANK_STORE);
 	cond_init(&s->all_done);
 	throttle_init(&s->throttle);

@@ -219,6 +219,7 @@ struct store {
 	char *name; /* for messages: "s3://bucket at http://…"; owned */
 	uint32_t bucket_id[4]; /* hash of endpoint and bucket: names what is
 				  remembered per bucket; set at open */
+	bool utf8_keys; /* it holds no key that is not UTF-8; set at open */
 	/* Written by implementations, atomically. */
 	_Atomic uint64_t requests[STORE_OP_COUNT];
 	_Atomic uint64_t bytes_in, bytes_out, retries;

@@ -16,6 +16,7 @@
 
 #include "cache/block.h"
 #include "s3/base/cleanup.h"
+#include "s3/base/clock.h"
 #include "s3/base/io.h"
 #include "s3/base/lock.h"
 
@@ -39,6 +40,7 @@ struct unit {
 struct round {
 	struct hashing *h;
 	bool keep;
+	int64_t read_s; /* clock_wall_s before the first byte is read */
 	struct unit *units; /* owned */
 	size_t unit_count;
 	size_t unit_room;
@@ -163,6 +165,7 @@ static int run_workers(struct round *r)
 			break;
 	}
 	r->next = 0;
+	r->read_s = clock_wall_s();
 	r->running = ready;
 	if (ready < count)
 		r->no_memory = true;
@@ -307,7 +310,8 @@ static int sift(struct round *r, bool last)
 		if (r->fates[at] == FATE_GOOD) {
 			if (r->h->cache)
 				cache_file_hashes_put(
-					r->h->cache, &entry->st, entry->hashes,
+					r->h->cache, &entry->st, r->read_s,
+					entry->hashes,
 					block_count(
 						(uint64_t)entry->st.st_size));
 			progress_add(r->h->progress, 1, 0);

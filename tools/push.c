@@ -31,6 +31,7 @@
 #include "s3/base/cleanup.h"
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
+#include "s3/body.h"
 #include "tools/content.h"
 #include "tools/diff.h"
 #include "tools/founding.h"
@@ -222,6 +223,14 @@ static int read_source(struct push *p, struct err *e)
 
 /* ---- what the bucket has ------------------------------------------------ */
 
+/* Whether the store can hold the key of a tree at the target. */
+static bool can_found(const struct push *p)
+{
+	const char *dir = p->dest.dir;
+
+	return !p->store->utf8_keys || body_is_utf8(dir, strlen(dir));
+}
+
 /* A tree's pool is fixed when it is founded. */
 static int follow_pool(struct push *p, struct err *e)
 {
@@ -249,11 +258,16 @@ static int locate(struct push *p, struct err *e)
 	if (r)
 		return r;
 	own_tree = shown && tree_newest(shown, p->dest.dir, &seq, &object);
-	if (shown && !own_tree)
+	if (shown && !own_tree && can_found(p))
 		r = content_check_guess(&p->content, e);
 	if (!r)
 		r = tree_locate(p->store, p->session->cache, p->dest.dir, shown,
 				&p->base, e);
+	if (!r && !p->base.head.seq && !can_found(p))
+		r = err_set(e, -EILSEQ,
+			    "'%s' is not UTF-8, so no tree can be founded "
+			    "there: push to a directory above it",
+			    p->dest.dir);
 	return r ? r : follow_pool(p, e);
 }
 
@@ -483,21 +497,37 @@ static int push_once(struct push_result *ret_result, struct session *session,
 	r = find_target(&p, e);
 	if (!r)
 		r = run(&p, e);
-	if (!r)
-		*ret_result = p.result;
+	*ret_result = p.result;
 	*ret_crossed = p.crossed;
 	push_done(&p);
 	return r;
 }
 
+/* What was there before this push is what its first attempt found: the later
+ * ones find also what that one has sent. */
+static void tell_as_first(struct push_result *last,
+			  const struct push_result *first)
+{
+	last->unchanged = first->unchanged;
+	last->unchanged_bytes = first->unchanged_bytes;
+	last->reused_bytes = first->reused_bytes;
+}
+
 int push_run(struct push_result *ret_result, struct session *session,
 	     const struct push_options *o, struct err *e)
 {
+	struct push_result first = { 0 }, last = { 0 };
+
 	for (unsigned int n = 1;; n++) {
 		struct timespec wait = { JOIN_S, 0 };
 		bool crossed;
-		int r = push_once(ret_result, session, o, &crossed, e);
+		int r = push_once(&last, session, o, &crossed, e);
 
+		if (n == 1)
+			first = last;
+		tell_as_first(&last, &first);
+		if (!r)
+			*ret_result = last;
 		if (!crossed || r != -EAGAIN || n == AGAIN_MAX)
 			return r;
 		log_warn("%s; looking again", e->text);

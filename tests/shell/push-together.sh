@@ -10,7 +10,7 @@ push_from()
 	local cache=$TMP/cache.$1
 	rm -rf "$cache"
 	mkdir -m 700 "$cache"
-	ASSETFS_CACHE_DIR=$cache "$ASSETCTL" push -q "$2" "$3" \
+	ASSETFS_CACHE_DIR=$cache "$ASSETCTL" push "$2" "$3" \
 		>"$TMP/push.$1.log" 2>&1 &
 	PUSHES+=("$!")
 }
@@ -99,6 +99,11 @@ grep -q "a/sub' is a tree of its own" "$TMP/push.1.log" ||
 
 crossing "$TMP/lower/sub" "$SRC_URL/b/sub" "$TMP/upper" "$SRC_URL/b"
 both_are_there "$TMP/upper" "$TMP/lower" "$SRC_URL/b"
+# What it has sent itself was not in the pool before.
+grep -q "^pushed 1 file" "$TMP/push.1.log" || fail "$(cat "$TMP/push.1.log")"
+grep -q "looking again" "$TMP/push.1.log" || fail "the two did not cross"
+! grep -q "not moved\|unchanged" "$TMP/push.1.log" ||
+	fail "counted twice: $(cat "$TMP/push.1.log")"
 
 # The same when the slow one has announced its tree before the fast one lists.
 has_announced()

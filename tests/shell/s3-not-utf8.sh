@@ -19,6 +19,9 @@ echo three >"$TMP/s/$name/more"
 push_tree "$TMP/s/$name" "$SRC_URL/s/" -q
 "$ASSETCTL" ls "$SRC_URL/s/$name" | grep -qx more || fail "push into it"
 
-# A tree of its own would need such a key.
+# A tree of its own would need such a key: said before anything is sent.
+start_proxy
+head -c 300000 /dev/urandom >"$TMP/s/$name/new"
 push_tree "$TMP/s/$name" "$SRC_URL/" -q 2>"$TMP/err" && fail "founded a tree"
 grep -q 'not UTF-8' "$TMP/err" || fail "it does not say why: $(cat "$TMP/err")"
+[ "$(count_requests PUT)" = 0 ] || fail "sent something all the same"

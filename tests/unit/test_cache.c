@@ -227,16 +227,17 @@ static void test_memo(void)
 	struct stat st = { .st_dev = 1, .st_ino = 2, .st_size = 3 * MIB + 1 };
 	struct hash hashes[4] = { 0 }, *got = NULL;
 	struct meta meta, read;
+	int64_t now_s = time(NULL);
 	char big[5000];
 
 	if (!ok(c != NULL, "opened"))
 		return;
 	hashes[3].bytes[31] = 7;
-	st.st_mtim.tv_sec = time(NULL) - 100;
+	st.st_mtim.tv_sec = now_s - 100;
 	is_int(cache_file_hashes(c, &st, &got), -ENOENT, "file unknown");
-	cache_file_hashes_put(c, &st, hashes, 3);
+	cache_file_hashes_put(c, &st, now_s, hashes, 3);
 	is_int(cache_file_hashes(c, &st, &got), -ENOENT, "wrong count refused");
-	cache_file_hashes_put(c, &st, hashes, 4);
+	cache_file_hashes_put(c, &st, now_s, hashes, 4);
 	is_int(cache_file_hashes(c, &st, &got), 0, "file known");
 	ok(got && !memcmp(got, hashes, sizeof(hashes)), "its hashes");
 	free(got);
@@ -244,9 +245,17 @@ static void test_memo(void)
 	st.st_ctim.tv_nsec = 1;
 	is_int(cache_file_hashes(c, &st, &got), -ENOENT, "other ctime");
 	st.st_ctim.tv_nsec = 0;
-	st.st_mtim.tv_sec = time(NULL);
-	cache_file_hashes_put(c, &st, hashes, 4);
+	st.st_mtim.tv_sec = now_s - 2;
+	cache_file_hashes_put(c, &st, now_s, hashes, 4);
 	is_int(cache_file_hashes(c, &st, &got), -ENOENT, "too fresh to keep");
+	cache_file_hashes_put(c, &st, now_s + 1, hashes, 4);
+	is_int(cache_file_hashes(c, &st, &got), 0, "at rest when it was read");
+	free(got);
+	st.st_mtim.tv_sec = now_s - 100;
+	st.st_ctim.tv_sec = now_s - 2;
+	cache_file_hashes_put(c, &st, now_s, hashes, 4);
+	is_int(cache_file_hashes(c, &st, &got), -ENOENT,
+	       "its mtime was set back just now");
 
 	meta_init(&meta);
 	(void)meta_set(&meta, "mode", "33188");
