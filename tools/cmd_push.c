@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
@@ -15,37 +16,62 @@
 
 enum {
 	OPT_DRY_RUN = OPT_VERB_FIRST,
+	OPT_EXCLUDE,
+	OPT_FILES_FROM,
 	OPT_SINGLE_WRITER,
 };
 
 static const char help[] =
-	"usage: assetctl push [OPTIONS] SRC DEST\n"
+	"usage: assetctl push [OPTIONS] SRC... DEST\n"
 	"\n"
-	"Puts a directory or a file into a bucket, packed, in one commit.\n"
+	"Puts directories and files into a bucket, packed, in one commit.\n"
 	"\n"
 	"  push K s3://bucket/assets/    makes or updates assets/K\n"
 	"  push K s3://bucket/assets/L   makes or updates assets/L\n"
 	"  push K/ s3://bucket/assets    puts what is in K into assets\n"
+	"  push K f s3://bucket/assets   makes or updates assets/K and "
+	"assets/f\n"
 	"\n"
+	"  --exclude PATTERN      leave these names alone; may be repeated\n"
+	"  --files-from FILE      push what FILE (- for standard input) "
+	"names,\n"
+	"                         a path below SRC on each line\n"
+	"  -0, --from0            paths in FILE are ended by NULs\n"
 	"  --dry-run              say what would be uploaded, change nothing\n"
 	"  --single-writer        commit although the server cannot keep two\n"
 	"                         writers apart\n";
 
 struct push_args {
 	struct session_options session;
-	bool dry_run;
-	const char *src, *dest;
+	struct push_options push;
 };
+
+static int take_exclude(struct push_options *o, const char *pattern,
+			struct err *e)
+{
+	int r = exclude_add(&o->exclude, pattern);
+
+	return r ? err_set(e, r, "--exclude '%s': %s", pattern, strerror(-r))
+		 : 0;
+}
 
 static int take_option(struct push_args *a, int opt, struct err *e)
 {
 	int r;
 
-	if (opt == OPT_DRY_RUN) {
-		a->dry_run = true;
+	switch (opt) {
+	case OPT_DRY_RUN:
+		a->push.dry_run = true;
 		return 0;
-	}
-	if (opt == OPT_SINGLE_WRITER) {
+	case OPT_EXCLUDE:
+		return take_exclude(&a->push, optarg, e);
+	case OPT_FILES_FROM:
+		a->push.files_from = optarg;
+		return 0;
+	case '0':
+		a->push.from0 = true;
+		return 0;
+	case OPT_SINGLE_WRITER:
 		a->session.single_writer = true;
 		return 0;
 	}
@@ -55,19 +81,37 @@ static int take_option(struct push_args *a, int opt, struct err *e)
 	return r < 0 ? r : 0;
 }
 
+/* What options and arguments say together; NULL, or what is wrong. */
+static const char *check(const struct push_options *o)
+{
+	if (!o->src_count)
+		return "push takes SRC and DEST";
+	if (o->files_from && o->src_count > 1)
+		return "--files-from takes one SRC, which the names in the "
+		       "list are relative to";
+	if (o->from0 && !o->files_from)
+		return "--from0 is of use with --files-from only";
+	return NULL;
+}
+
 /* 0, or EXIT_USAGE with a line said. */
 static int parse(struct push_args *a, int argc, char **argv)
 {
 	static const struct option options[] = {
 		SESSION_LONG,
 		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+		{ "exclude", required_argument, NULL, OPT_EXCLUDE },
+		{ "files-from", required_argument, NULL, OPT_FILES_FROM },
+		{ "from0", no_argument, NULL, '0' },
 		{ "single-writer", no_argument, NULL, OPT_SINGLE_WRITER },
 		{ 0 },
 	};
+	struct push_options *o = &a->push;
+	const char *wrong;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT, options, NULL)) !=
-	       -1) {
+	while ((opt = getopt_long(argc, argv, SESSION_SHORT "0", options,
+				  NULL)) != -1) {
 		struct err e = { 0 };
 
 		if (take_option(a, opt, &e)) {
@@ -78,13 +122,15 @@ static int parse(struct push_args *a, int argc, char **argv)
 	}
 	if (a->session.help)
 		return 0;
-	if (argc - optind != 2) {
-		log_error("push takes SRC and DEST; try 'assetctl push "
-			  "--help'");
+	o->srcs = (const char *const *)argv + optind;
+	o->src_count = argc > optind ? (size_t)(argc - optind - 1) : 0;
+	wrong = check(o);
+	if (wrong) {
+		log_error("%s; try 'assetctl push --help'", wrong);
 		return EXIT_USAGE;
 	}
-	a->src = argv[optind];
-	a->dest = argv[optind + 1];
+	o->dest = argv[argc - 1];
+	o->session = &a->session;
 	return 0;
 }
 
@@ -112,39 +158,35 @@ static void say(const struct push_args *a, const struct session *s,
 		.unchanged = result->unchanged,
 		.removed = result->removed,
 		.seconds = (double)(clock_now_ns() - s->started_ns) / 1e9,
-		.dry_run = a->dry_run,
+		.dry_run = a->push.dry_run,
 		.unbilled = s->unbilled,
 	};
 
 	store_counts(s->source.store, &sum.counts);
-	if (a->dry_run && !a->session.json && !a->session.quiet)
+	if (a->push.dry_run && !a->session.json && !a->session.quiet)
 		say_plan(result);
 	summary_print(&sum, a->session.json, a->session.quiet);
 }
 
 static int push(const struct push_args *a)
 {
-	const struct push_options o = {
-		.src = a->src,
-		.dest = a->dest,
-		.session = &a->session,
-		.dry_run = a->dry_run,
-	};
+	const struct push_options *o = &a->push;
 	struct push_result result;
 	struct session session;
 	struct err e = { 0 };
-	int r = session_open(&session, a->dest, &a->session, &e);
+	int r = session_open(&session, o->dest, &a->session, &e);
 
 	if (r) {
 		log_error("%s", e.text);
 		return EXIT_FAILED;
 	}
-	r = push_run(&result, &session, &o, &e);
+	r = push_run(&result, &session, o, &e);
 	if (!r)
 		say(a, &session, &result);
 	session_close(&session);
 	if (r)
-		log_error("push '%s': %s", a->src, e.text);
+		log_error("push %s'%s': %s", o->src_count > 1 ? "to " : "",
+			  o->src_count > 1 ? o->dest : *o->srcs, e.text);
 	if (r == -ECANCELED && session_interrupted())
 		return EXIT_INTERRUPTED;
 	return r || result.warnings ? EXIT_FAILED : EXIT_OK;
@@ -161,6 +203,7 @@ int cmd_push(int argc, char **argv)
 		(void)printf("%s%s", help, session_help);
 	else if (!status)
 		status = push(&a);
+	exclude_done(&a.push.exclude);
 	session_options_done(&a.session);
 	return status;
 }

@@ -60,14 +60,22 @@ static int check(const char *path, const char *pool, struct err *e)
 	return 0;
 }
 
-static int make_dir(struct dest *t, const char *base, bool into,
+char *dest_at(const char *src, bool is_dir)
+{
+	CLEANUP_FREE char *base = base_name(src);
+
+	if (base && is_dir &&
+	    (ends_in_slash(src) || !strcmp(base, ".") || !strcmp(base, "..")))
+		*base = '\0';
+	return TAKE_PTR(base);
+}
+
+static int make_dir(struct dest *t, const char *at, bool into,
 		    const char *prefix)
 {
-	bool contents = !*base || !strcmp(base, ".") || !strcmp(base, "..");
-
-	if (contents || !into)
+	if (!*at || !into)
 		t->dir = strdup(prefix);
-	else if (asprintf(&t->dir, "%s%s/", prefix, base) < 0)
+	else if (asprintf(&t->dir, "%s%s/", prefix, at) < 0)
 		t->dir = NULL;
 	return t->dir ? 0 : -ENOMEM;
 }
@@ -83,30 +91,49 @@ static int make_file(struct dest *t, const char *base, bool into,
 	return t->dir ? 0 : -ENOMEM;
 }
 
-int dest_make(struct dest *ret_dest, const char *src, bool src_is_dir,
-	      const char *dest, const char *prefix, const char *pool,
-	      struct err *e)
+static int finish(struct dest *ret_dest, struct dest *t, const char *pool,
+		  struct err *e)
 {
-	CLEANUP(dest_done) struct dest t = { 0 };
-	CLEANUP_FREE char *base = base_name(src);
 	CLEANUP_FREE char *path = NULL;
-	bool into = !*prefix || ends_in_slash(dest);
 	int r;
 
-	if (!base)
-		return err_set(e, -ENOMEM, "out of memory");
-	if (src_is_dir)
-		r = make_dir(&t, ends_in_slash(src) ? "" : base, into, prefix);
-	else
-		r = make_file(&t, base, into, prefix);
-	if (r || asprintf(&path, "%s%s", t.dir, t.name ? t.name : "") < 0)
+	if (asprintf(&path, "%s%s", t->dir, t->name ? t->name : "") < 0)
 		return err_set(e, -ENOMEM, "out of memory");
 	if (ends_in_slash(path))
 		path[strlen(path) - 1] = '\0';
 	r = check(path, pool, e);
 	if (r)
 		return r;
-	*ret_dest = t;
-	t = (struct dest){ 0 };
+	*ret_dest = *t;
+	*t = (struct dest){ 0 };
 	return 0;
+}
+
+int dest_make(struct dest *ret_dest, const char *src, bool src_is_dir,
+	      const char *dest, const char *prefix, const char *pool,
+	      struct err *e)
+{
+	CLEANUP(dest_done) struct dest t = { 0 };
+	CLEANUP_FREE char *at = dest_at(src, src_is_dir);
+	bool into = !*prefix || ends_in_slash(dest);
+	int r;
+
+	if (!at)
+		return err_set(e, -ENOMEM, "out of memory");
+	if (src_is_dir)
+		r = make_dir(&t, at, into, prefix);
+	else
+		r = make_file(&t, at, into, prefix);
+	return r ? err_set(e, r, "out of memory")
+		 : finish(ret_dest, &t, pool, e);
+}
+
+int dest_make_several(struct dest *ret_dest, const char *prefix,
+		      const char *pool, struct err *e)
+{
+	CLEANUP(dest_done) struct dest t = { .dir = strdup(prefix) };
+
+	if (!t.dir)
+		return err_set(e, -ENOMEM, "out of memory");
+	return finish(ret_dest, &t, pool, e);
 }

@@ -10,6 +10,9 @@
  * The bucket's root counts as a DEST with a slash; ".", ".." and "/" as a SRC
  * with one.
  *
+ * Several sources, and what a list names, go into DEST whether it ends in a slash
+ * or not, a directory under its own name unless it ends in a slash.
+ *
  * Threads: any; pure computation.
  */
 #pragma once
@@ -31,4 +34,10 @@ struct dest {
 int dest_make(struct dest *ret_dest, const char *src, bool src_is_dir,
 	      const char *dest, const char *prefix, const char *pool,
 	      struct err *e);
+/* For several sources, or a list. Errors: the same. */
+int dest_make_several(struct dest *ret_dest, const char *prefix,
+		      const char *pool, struct err *e);
+/* Where one of several sources goes in it; "" for what is in a directory.
+ * malloc'ed; NULL without memory. */
+char *dest_at(const char *src, bool is_dir);
 void dest_done(struct dest *t);

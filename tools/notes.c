@@ -14,9 +14,27 @@ void notes_init(struct notes *n)
 
 void notes_done(struct notes *n)
 {
-	for (size_t i = 0; i < NOTES_KEPT; i++)
+	for (size_t i = 0; i < n->kept; i++)
 		free(n->lines[i]);
+	free(n->lines);
 	lock_done(&n->lock);
+}
+
+static bool keep_locked(struct notes *n, char *line)
+{
+	if (!n->all && n->kept == NOTES_KEPT)
+		return false;
+	if (n->kept == n->room) {
+		size_t room = n->room ? 2 * n->room : NOTES_KEPT;
+		char **more = reallocarray(n->lines, room, sizeof(*more));
+
+		if (!more)
+			return false;
+		n->lines = more;
+		n->room = room;
+	}
+	n->lines[n->kept++] = line;
+	return true;
 }
 
 void notes_add(struct notes *n, const char *fmt, ...)
@@ -30,9 +48,7 @@ void notes_add(struct notes *n, const char *fmt, ...)
 	va_end(args);
 
 	LOCK_SCOPE(&n->lock);
-	if (n->count < NOTES_KEPT)
-		n->lines[n->count] = line;
-	else
+	if (!keep_locked(n, line))
 		free(line);
 	n->count++;
 }
@@ -48,9 +64,9 @@ void notes_log(struct notes *n, bool errors)
 	enum log_level level = errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
 	size_t count = notes_count(n);
 
-	for (size_t i = 0; i < count && i < NOTES_KEPT; i++)
+	for (size_t i = 0; i < n->kept; i++)
 		log_at(level, "%s",
 		       n->lines[i] ? n->lines[i] : "out of memory");
-	if (count > NOTES_KEPT)
-		log_at(level, "and %zu more", count - NOTES_KEPT);
+	if (count > n->kept)
+		log_at(level, "and %zu more", count - n->kept);
 }

@@ -1,6 +1,6 @@
 /*
  * What went wrong with single files while the work went on: counted, the first
- * few kept word for word.
+ * few (or all) kept word for word.
  *
  * Threads: any may add; the rest one at a time.
  */
@@ -14,9 +14,11 @@
 #define NOTES_KEPT 10
 
 struct notes {
+	bool all; /* keep all of them; set before the first */
 	struct lock lock; /* LOCK_RANK_TOOL */
 	/* guarded by lock: */
-	char *lines[NOTES_KEPT]; /* owned; NULL where memory ran out */
+	char **lines; /* owned, as each of them; NULL where memory ran out */
+	size_t kept, room;
 	size_t count; /* also of those not kept */
 };
 

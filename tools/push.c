@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cache/commit.h"
 #include "cache/names.h"
@@ -33,14 +34,15 @@
 #include "s3/base/log.h"
 #include "s3/body.h"
 #include "tools/content.h"
+#include "tools/dest.h"
 #include "tools/diff.h"
+#include "tools/filelist.h"
 #include "tools/founding.h"
 #include "tools/hashing.h"
 #include "tools/keylist.h"
 #include "tools/notes.h"
 #include "tools/scan.h"
 #include "tools/shadow.h"
-#include "tools/dest.h"
 
 /* A push that took longer than this from its listing to its commit without an
  * announcement looks whether trees were founded meanwhile. */
@@ -81,6 +83,7 @@ static void push_init(struct push *p, struct session *session,
 	p->store = session->source.store;
 	object_ids_init(&p->ids);
 	notes_init(&p->failed);
+	p->failed.all = true;
 	notes_init(&p->skipped);
 	scan_init(&p->scan);
 	p->hashing = (struct hashing){
@@ -194,20 +197,89 @@ static void check_names(struct push *p)
 	}
 }
 
+/* Whether there is something at `src`, and what. */
+static bool look_at(struct push *p, const char *src, bool *ret_dir)
+{
+	struct stat st;
+
+	if (!stat(src, &st)) {
+		*ret_dir = S_ISDIR(st.st_mode);
+		return true;
+	}
+	notes_add(&p->failed, "'%s': %m", src);
+	return false;
+}
+
+static int scan_one(struct push *p, const char *src,
+		    const struct scan_options *o, struct err *e)
+{
+	CLEANUP_FREE char *at = NULL;
+	bool is_dir;
+
+	if (!look_at(p, src, &is_dir))
+		return 0;
+	at = dest_at(src, is_dir);
+	if (!at)
+		return err_set(e, -ENOMEM, "out of memory");
+	return is_dir ? scan_dir(&p->scan, src, at, o, e)
+		      : scan_file(&p->scan, src, at, o, e);
+}
+
+static int scan_sources(struct push *p, struct err *e)
+{
+	CLEANUP(filelist_done) struct filelist list = { 0 };
+	const char *const *srcs = p->o->srcs;
+	const struct scan_options o = {
+		.failed = &p->failed,
+		.skipped = &p->skipped,
+		.exclude = &p->o->exclude,
+		.stop = session_interrupted,
+	};
+	int r = 0;
+
+	if (p->o->files_from) {
+		r = filelist_read(&list, p->o->files_from, p->o->from0, *srcs,
+				  &p->failed, e);
+		return r ? r : scan_list(&p->scan, *srcs, &list, &o, e);
+	}
+	if (p->dest.name)
+		return scan_file(&p->scan, *srcs, p->dest.name, &o, e);
+	if (p->o->src_count == 1)
+		return scan_dir(&p->scan, *srcs, "", &o, e);
+	for (size_t i = 0; i < p->o->src_count && !r; i++)
+		r = scan_one(p, srcs[i], &o, e);
+	return r;
+}
+
+/* All that cannot be read is named at once. */
+static void check_readable(struct push *p)
+{
+	for (size_t i = 0; i < p->scan.count; i++) {
+		const struct scan_entry *entry = &p->scan.entries[i];
+		int fd;
+
+		if (!S_ISREG(entry->st.st_mode))
+			continue;
+		fd = scan_open_file(&p->scan, entry);
+		if (fd >= 0)
+			(void)close(fd); /* only looked at */
+		else
+			notes_add(&p->failed, "'%s': %s", entry->path,
+				  strerror(-fd));
+	}
+}
+
 static int list_source(struct push *p, struct err *e)
 {
-	int r;
+	int r = scan_sources(p, e);
 
-	if (p->dest.name)
-		r = scan_file(&p->scan, p->o->src, p->dest.name, e);
-	else
-		r = scan_dir(&p->scan, p->o->src, &p->failed, &p->skipped,
-			     session_interrupted, e);
-	if (!r) {
-		check_names(p);
-		r = check_failed(p, "names cannot be pushed", e);
-	}
-	return r;
+	if (r)
+		return r;
+	scan_sort(&p->scan, &p->failed);
+	check_names(p);
+	if (notes_count(&p->failed))
+		check_readable(p);
+	return check_failed(p, "names cannot be pushed", e);
 }
 
 static int read_source(struct push *p, struct err *e)
@@ -478,12 +550,15 @@ static int run(struct push *p, struct err *e)
 
 static int find_target(struct push *p, struct err *e)
 {
-	struct stat st;
+	const char *prefix = p->session->source.prefix;
+	bool is_dir;
 
-	if (stat(p->o->src, &st) < 0)
-		return err_set(e, -errno, "'%s': %m", p->o->src);
-	return dest_make(&p->dest, p->o->src, S_ISDIR(st.st_mode), p->o->dest,
-			 p->session->source.prefix, option_pool(p), e);
+	if (p->o->src_count > 1 || p->o->files_from)
+		return dest_make_several(&p->dest, prefix, option_pool(p), e);
+	if (!look_at(p, *p->o->srcs, &is_dir))
+		return check_failed(p, "name cannot be pushed", e);
+	return dest_make(&p->dest, *p->o->srcs, is_dir, p->o->dest, prefix,
+			 option_pool(p), e);
 }
 
 static int push_once(struct push_result *ret_result, struct session *session,

@@ -1,5 +1,5 @@
 /*
- * One push: a local directory or file into a bucket, packed, in one commit.
+ * One push: local directories and files into a bucket, packed, in one commit.
  *
  * Threads: one at a time. Blocks.
  */
@@ -10,10 +10,17 @@
 #include <stdint.h>
 
 #include "s3/base/err.h"
+#include "tools/exclude.h"
 #include "tools/session.h"
 
 struct push_options {
-	const char *src, *dest; /* as on the command line */
+	const char *const *srcs, *dest; /* as on the command line */
+	size_t src_count; /* at least 1 */
+	/* A list of what to push, relative to the one source; "-" is stdin; NULL:
+	 * all of it. */
+	const char *files_from;
+	bool from0; /* names in it end in NUL */
+	struct exclude exclude;
 	const struct session_options *session;
 	bool dry_run; /* look, but change nothing in the bucket */
 };

@@ -61,6 +61,17 @@ static void make_tree(void)
 	make_file("B", "five");
 }
 
+static int scan_all(struct scan *s, struct notes *failed, struct notes *skipped,
+		    bool (*stop)(void), struct err *e)
+{
+	const struct exclude none = { 0 };
+	const struct scan_options o = { failed, skipped, &none, stop };
+	int r = scan_dir(s, root, "", &o, e);
+
+	scan_sort(s, failed);
+	return r;
+}
+
 static void test_order(void)
 {
 	/* (directory, name): all of "" before "a", "a" before "a-b" before
@@ -77,7 +88,7 @@ static void test_order(void)
 	scan_init(&s);
 	notes_init(&failed);
 	notes_init(&skipped);
-	ok(!scan_dir(&s, root, &failed, &skipped, never, &e), "scanned");
+	ok(!scan_all(&s, &failed, &skipped, never, &e), "scanned");
 	same = s.count == TAP_COUNT(want);
 	for (size_t i = 0; same && i < s.count; i++) {
 		same = !strcmp(s.entries[i].path, want[i]) &&
@@ -96,7 +107,7 @@ static void test_order(void)
 	   "a link is read, not followed");
 	scan_done(&s);
 
-	e.code = scan_dir(&s, root, &failed, &skipped, at_once, &e);
+	e.code = scan_all(&s, &failed, &skipped, at_once, &e);
 	ok(e.code == -ECANCELED, "ends when it is told to stop");
 	scan_done(&s);
 	notes_done(&failed);
@@ -123,7 +134,7 @@ static void test_planted(void)
 	scan_init(&s);
 	notes_init(&failed);
 	notes_init(&skipped);
-	ok(!scan_dir(&s, root, &failed, &skipped, never, &e), "scanned");
+	ok(!scan_all(&s, &failed, &skipped, never, &e), "scanned");
 	fd = open_named(&s, "b/1");
 	ok(fd >= 0 && read(fd, &byte, 1) == 1 && byte == 'o', "file opened");
 	if (fd >= 0)
@@ -145,12 +156,14 @@ static void test_planted(void)
 
 static void test_file(void)
 {
+	const struct exclude none = { 0 };
+	const struct scan_options o = { .exclude = &none };
 	struct err e = { 0 };
 	struct scan s;
 	int fd;
 
 	scan_init(&s);
-	ok(!scan_file(&s, at("a/3"), "name", &e) && s.count == 1 &&
+	ok(!scan_file(&s, at("a/3"), "name", &o, &e) && s.count == 1 &&
 		   !strcmp(s.entries[0].path, "name") && s.bytes == 5,
 	   "a single file under another name");
 	fd = scan_open_file(&s, &s.entries[0]);
@@ -158,10 +171,10 @@ static void test_file(void)
 	if (fd >= 0)
 		(void)close(fd);
 	scan_done(&s);
-	ok(scan_file(&s, at("pipe"), "name", &e) == -EINVAL,
+	ok(scan_file(&s, at("pipe"), "name", &o, &e) == -EINVAL,
 	   "a pipe is no file");
 	scan_done(&s);
-	ok(scan_dir(&s, at("absent"), NULL, NULL, never, &e) == -ENOENT,
+	ok(scan_dir(&s, at("absent"), "", &o, &e) == -ENOENT,
 	   "a directory that is not there");
 	scan_done(&s);
 }
