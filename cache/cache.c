@@ -18,8 +18,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cache/appender.h"
 #include "cache/cachedb.h"
@@ -462,22 +464,68 @@ int cache_object(struct cache *c, const uint32_t bucket_id[4], const char *key,
 	return 0;
 }
 
+static void put_file(struct cache *c, const struct hash *name, const void *data,
+		     size_t len)
+{
+	uint64_t used = 0, max;
+	int r;
+
+	if (segindex_used(c->db, &used))
+		return;
+	max = cachedir_limit(c->dir, c->size, used + bytes_beside_segments(c)) /
+	      OBJECTS_PART;
+	r = catfiles_put(c->objects, name, data, len, max);
+	if (r && r != -EFBIG)
+		complain(c, r);
+}
+
 void cache_object_put(struct cache *c, const uint32_t bucket_id[4],
 		      const char *key, const char *etag, const void *data,
 		      size_t len)
 {
-	uint64_t used = 0, max;
 	struct hash name;
-	int r;
 
-	if (!etag[0] || memo_object_name(bucket_id, key, etag, 0, &name) ||
-	    segindex_used(c->db, &used))
-		return;
-	max = cachedir_limit(c->dir, c->size, used + bytes_beside_segments(c)) /
-	      OBJECTS_PART;
-	r = catfiles_put(c->objects, &name, data, len, max);
-	if (r && r != -EFBIG)
-		complain(c, r);
+	if (etag[0] && !memo_object_name(bucket_id, key, etag, 0, &name))
+		put_file(c, &name, data, len);
+}
+
+/* Another version of the format in memory has other names. */
+static int catalog_name(const uint32_t bucket_id[4], const char *key,
+			const struct hash *sum, struct hash *ret_name)
+{
+	char hex[HASH_HEX], text[HASH_HEX + 16];
+
+	hex_encode(hex, sum->bytes, HASH_LEN);
+	(void)snprintf(text, sizeof(text), "catalog1-%s", hex);
+	return memo_object_name(bucket_id, key, text, 0, ret_name);
+}
+
+int cache_catalog(struct cache *c, const uint32_t bucket_id[4], const char *key,
+		  const struct hash *sum, const struct catalog_range *range,
+		  struct catalog **ret_cat)
+{
+	struct catfile file;
+	struct hash name;
+
+	if (catalog_name(bucket_id, key, sum, &name) ||
+	    catfiles_map(c->objects, &name, &file))
+		return -ENOENT;
+	if (!catalog_parse_mapped(ret_cat, file.data, file.len, file.map,
+				  file.map_len, range, NULL))
+		return 0;
+	(void)munmap(file.map, file.map_len); /* cannot fail */
+	catfiles_drop(c->objects, &name);
+	return -ENOENT;
+}
+
+void cache_catalog_put(struct cache *c, const uint32_t bucket_id[4],
+		       const char *key, const struct hash *sum,
+		       const void *bytes, size_t len)
+{
+	struct hash name;
+
+	if (!catalog_name(bucket_id, key, sum, &name))
+		put_file(c, &name, bytes, len);
 }
 
 void cache_sync(struct cache *c)

@@ -126,6 +126,19 @@ void cache_object_put(struct cache *c, const uint32_t bucket_id[4],
 		      const char *key, const char *etag, const void *data,
 		      size_t len);
 
+/*
+ * Catalogs in the form in which they are used, to be mapped: by (bucket, key) of
+ * the immutable object they were made of, and its hash. Kept with the objects
+ * above. range: as catalog_parse. -ENOENT.
+ */
+int cache_catalog(struct cache *c, const uint32_t bucket_id[4], const char *key,
+		  const struct hash *sum, const struct catalog_range *range,
+		  struct catalog **ret_cat);
+/* bytes: as from catalog_writer_finish, or catalog_bytes. */
+void cache_catalog_put(struct cache *c, const uint32_t bucket_id[4],
+		       const char *key, const struct hash *sum,
+		       const void *bytes, size_t len);
+
 /* Waits until all that was put before is in the index. For tools and tests. */
 void cache_sync(struct cache *c);
 

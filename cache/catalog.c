@@ -1,13 +1,11 @@
 /*
  * Reading: bytes as laid down in catalog_format.h, held as they came.
  *
- * catalog_parse walks everything once and allocates nothing but the struct.
- * That every directory has exactly one entry, and every entry of a directory
- * one directory, follows from three checks: paths are strictly sorted, an
- * entry's directory bears the path of the run it stands in plus its name, and
- * there are as many such entries as directories. As each path is longer than
- * its parent's, every directory hangs below the root, and every path is made
- * of names that were checked.
+ * catalog_parse walks everything once and allocates nothing but the struct and,
+ * where blocks do not stand in the order of their frames, an index of them.
+ * Paths of directories are checked for themselves, since in a part of a tree
+ * the entry of a directory, or of one above it, may stand elsewhere; where it
+ * has to stand in this catalog, it is looked for.
  *
  * After that, accessors trust the bytes.
  */
@@ -18,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "cache/catalog_format.h"
@@ -29,8 +28,10 @@ struct catalog {
 	atomic_uint refs;
 
 	/* constant after parsing: */
-	void *data; /* owned */
+	const void *data; /* owned, malloc'ed, unless mapped */
 	size_t len;
+	void *map; /* NULL: not mapped; owned */
+	size_t map_len;
 	struct catalog_counts n;
 	const unsigned char *dirs;
 	const unsigned char *entries;
@@ -78,7 +79,6 @@ void catalog_entry_at(const struct catalog *cat, uint32_t index,
 	uint32_t first = get_le32(rec + 4);
 
 	en->index = index;
-	en->dir = CATALOG_NONE;
 	en->name = cat->strings + get_le32(rec);
 	en->name_len = rec[22];
 	en->mode = get_le16(rec + 14);
@@ -93,11 +93,58 @@ void catalog_entry_at(const struct catalog *cat, uint32_t index,
 	if (S_ISREG(en->mode)) {
 		en->first_block = first;
 		en->block_count = (uint32_t)block_count(en->size);
-	} else if (S_ISDIR(en->mode)) {
-		en->dir = first;
-	} else {
+	} else if (S_ISLNK(en->mode)) {
 		en->target = en->name + en->name_len;
 	}
+}
+
+struct catalog_key catalog_key_at(const struct catalog *cat, uint32_t index)
+{
+	const unsigned char *rec = entry_rec(cat, index);
+	struct catalog_key key = { .dir = "", .name = "" };
+	struct catalog_run run;
+
+	if (index < cat->n.root)
+		return key;
+	catalog_dir_at(cat, catalog_dir_of(cat, index), &run);
+	return (struct catalog_key){
+		.dir = run.path,
+		.dir_len = run.path_len,
+		.name = cat->strings + get_le32(rec),
+		.name_len = rec[22],
+	};
+}
+
+/* ---- keys ---------------------------------------------------------------- */
+
+int catalog_compare(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	size_t n = a_len < b_len ? a_len : b_len;
+	int c = n ? memcmp(a, b, n) : 0;
+
+	return c ? c : (a_len > b_len) - (a_len < b_len);
+}
+
+int catalog_key_compare(const struct catalog_key *a,
+			const struct catalog_key *b)
+{
+	int c = catalog_compare(a->dir, a->dir_len, b->dir, b->dir_len);
+
+	return c ? c
+		 : catalog_compare(a->name, a->name_len, b->name, b->name_len);
+}
+
+struct catalog_key catalog_key_of(const char *path, size_t len)
+{
+	const char *slash = len ? memrchr(path, '/', len) : NULL;
+	size_t at = slash ? (size_t)(slash - path) + 1 : 0;
+
+	return (struct catalog_key){
+		.dir = path,
+		.dir_len = slash ? at - 1 : 0,
+		.name = path + at,
+		.name_len = len - at,
+	};
 }
 
 /* ---- checks -------------------------------------------------------------- */
@@ -106,7 +153,6 @@ struct check {
 	uint64_t strings; /* where the next string must begin */
 	uint64_t blocks; /* the next file's first block */
 	uint32_t owners; /* seen so far */
-	uint32_t dirs; /* entries of directories seen */
 };
 
 static int bad_entry(struct err *e, uint32_t i, const char *what)
@@ -114,31 +160,44 @@ static int bad_entry(struct err *e, uint32_t i, const char *what)
 	return err_set(e, -EBADMSG, "catalog entry %u: %s", i, what);
 }
 
-static int check_header(struct catalog *cat, struct err *e)
+int catalog_take_header(struct span *s, const char magic[8],
+			struct catalog_counts *ret_counts, struct err *e)
 {
-	struct span s = span_of(cat->data, cat->len);
-	const char *magic = span_take(&s, strlen(CATALOG_MAGIC));
-	struct catalog_counts *n = &cat->n;
-	uint32_t version = span_u32(&s);
+	const char *mark = span_take(s, 8);
+	uint32_t version = span_u32(s);
+	struct catalog_counts n;
 
-	n->entries = span_u32(&s);
-	n->dirs = span_u32(&s);
-	n->places.block_count = span_u32(&s);
-	n->places.frame_count = span_u32(&s);
-	n->places.blob_count = span_u32(&s);
-	n->owners = span_u32(&s);
-	n->strings_len = span_u32(&s);
-	if (span_u32(&s) || s.bad || !magic ||
-	    memcmp(magic, CATALOG_MAGIC, strlen(CATALOG_MAGIC)))
+	n.entries = span_u32(s);
+	n.dirs = span_u32(s);
+	n.places.block_count = span_u32(s);
+	n.places.frame_count = span_u32(s);
+	n.places.blob_count = span_u32(s);
+	n.owners = span_u32(s);
+	n.strings_len = span_u32(s);
+	n.root = span_u32(s);
+	if (s->bad || !mark || memcmp(mark, magic, 8))
 		return err_set(e, -EBADMSG, "not a catalog");
 	if (version != CATALOG_VERSION)
 		return err_set(e, -EBADMSG,
 			       "catalog of format %u, written by a later "
 			       "version of assetfs",
 			       version);
-	if (!n->entries || !n->dirs || !n->owners ||
-	    n->owners > CATALOG_OWNERS_MAX || cat->len > CATALOG_MAX ||
-	    catalog_size(n) != cat->len)
+	if (!n.entries || !n.owners || n.owners > CATALOG_OWNERS_MAX ||
+	    n.root > 1 || catalog_size(&n) > CATALOG_MAX)
+		return err_set(e, -EBADMSG, "catalog of impossible counts");
+	*ret_counts = n;
+	return 0;
+}
+
+static int check_header(struct catalog *cat, struct err *e)
+{
+	struct span s = span_of(cat->data, cat->len);
+	struct catalog_counts *n = &cat->n;
+	int r = catalog_take_header(&s, CATALOG_MAGIC, n, e);
+
+	if (r)
+		return r;
+	if (catalog_size(n) != cat->len)
 		return err_set(e, -EBADMSG,
 			       "catalog of %zu bytes does not have the length "
 			       "of its parts",
@@ -158,7 +217,7 @@ static int check_header(struct catalog *cat, struct err *e)
 static int check_dirs(const struct catalog *cat, struct check *c, struct err *e)
 {
 	struct catalog_run prev = { 0 }, run;
-	uint64_t next = 1;
+	uint64_t next = cat->n.root;
 
 	for (uint32_t i = 0; i < cat->n.dirs; i++) {
 		const unsigned char *rec = dir_rec(cat, i);
@@ -172,12 +231,14 @@ static int check_dirs(const struct catalog *cat, struct check *c, struct err *e)
 				       i);
 		c->strings += len;
 		catalog_dir_at(cat, i, &run);
-		if (i ? catalog_compare(prev.path, prev.path_len, run.path,
-					len) >= 0
-		      : len > 0)
+		if (i && catalog_compare(prev.path, prev.path_len, run.path,
+					 len) >= 0)
 			return err_set(e, -EBADMSG,
 				       "catalog directory %u: out of order", i);
-		if (run.first != next)
+		if (len && !path_is_safe(run.path, len))
+			return err_set(e, -EBADMSG,
+				       "catalog directory %u: unsafe path", i);
+		if (run.first != next || !run.count)
 			return err_set(e, -EBADMSG,
 				       "catalog directory %u: its run does not "
 				       "follow the one before",
@@ -190,25 +251,6 @@ static int check_dirs(const struct catalog *cat, struct check *c, struct err *e)
 			       "catalog of %u entries has runs for %llu",
 			       cat->n.entries, (unsigned long long)next);
 	return 0;
-}
-
-/* Does directory `dir` bear the path of `parent` plus the entry's name? */
-static bool is_child(const struct catalog *cat, uint32_t dir,
-		     const struct catalog_run *parent,
-		     const struct catalog_entry *en)
-{
-	size_t at = parent->path_len ? parent->path_len + 1 : 0;
-	struct catalog_run run;
-
-	if (dir >= cat->n.dirs)
-		return false;
-	catalog_dir_at(cat, dir, &run);
-	if (run.path_len != at + en->name_len)
-		return false;
-	if (at &&
-	    (memcmp(run.path, parent->path, at - 1) || run.path[at - 1] != '/'))
-		return false;
-	return !memcmp(run.path + at, en->name, en->name_len);
 }
 
 static int check_file(const struct catalog *cat, struct check *c,
@@ -277,10 +319,8 @@ static int check_entry(const struct catalog *cat, struct check *c,
 			     : check_symlink(cat, c, &en, e);
 	if (!S_ISDIR(en.mode))
 		return bad_entry(e, i, "of no type that is kept here");
-	c->dirs++;
-	if (en.size || (parent ? !is_child(cat, first, parent, &en) : first))
-		return bad_entry(e, i, "does not fit its directory");
-	return 0;
+	return en.size || first ? bad_entry(e, i, "a directory with content")
+				: 0;
 }
 
 static int check_run(const struct catalog *cat, struct check *c, uint32_t dir,
@@ -306,7 +346,54 @@ static int check_run(const struct catalog *cat, struct check *c, uint32_t dir,
 	return 0;
 }
 
-static int check(struct catalog *cat, struct err *e)
+static bool in_range(const struct catalog_range *range,
+		     const struct catalog_key *key)
+{
+	return catalog_key_compare(key, range->first) >= 0 &&
+	       (!range->end || catalog_key_compare(key, range->end) < 0);
+}
+
+/* Does it begin and end where it shall? What is between is sorted. */
+static int check_range(const struct catalog *cat,
+		       const struct catalog_range *range, struct err *e)
+{
+	struct catalog_key first = catalog_key_at(cat, 0);
+	struct catalog_key last = catalog_key_at(cat, cat->n.entries - 1);
+
+	if (!range)
+		return cat->n.root
+			       ? 0
+			       : err_set(e, -EBADMSG, "catalog without a root");
+	if (catalog_key_compare(&first, range->first) ||
+	    !in_range(range, &last))
+		return err_set(e, -EBADMSG,
+			       "catalog has entries outside its range");
+	return 0;
+}
+
+/* Every directory has an entry, where that has to be here. */
+static int check_parents(const struct catalog *cat,
+			 const struct catalog_range *range, struct err *e)
+{
+	for (uint32_t i = 0; i < cat->n.dirs; i++) {
+		struct catalog_entry en;
+		struct catalog_key key;
+		struct catalog_run run;
+
+		catalog_dir_at(cat, i, &run);
+		key = catalog_key_of(run.path, run.path_len);
+		if (range && !in_range(range, &key))
+			continue;
+		if (catalog_find(cat, run.path, run.path_len, &en) ||
+		    !S_ISDIR(en.mode))
+			return err_set(e, -EBADMSG,
+				       "catalog directory %u: has no entry", i);
+	}
+	return 0;
+}
+
+static int check(struct catalog *cat, const struct catalog_range *range,
+		 struct err *e)
 {
 	struct check c = { 0 };
 	int r;
@@ -314,14 +401,17 @@ static int check(struct catalog *cat, struct err *e)
 	r = check_header(cat, e);
 	if (!r)
 		r = check_dirs(cat, &c, e);
-	if (!r)
+	if (!r && cat->n.root)
 		r = check_entry(cat, &c, NULL, 0, e);
 	for (uint32_t i = 0; !r && i < cat->n.dirs; i++)
 		r = check_run(cat, &c, i, e);
+	if (!r)
+		r = check_range(cat, range, e);
+	if (!r)
+		r = check_parents(cat, range, e);
 	if (r)
 		return r;
-	if (c.dirs != cat->n.dirs || c.owners != cat->n.owners ||
-	    c.blocks != cat->places.block_count ||
+	if (c.owners != cat->n.owners || c.blocks != cat->places.block_count ||
 	    c.strings != cat->n.strings_len)
 		return err_set(e, -EBADMSG,
 			       "catalog has parts that no entry uses");
@@ -368,8 +458,9 @@ static void catalog_free(struct catalog *cat)
 	free(cat);
 }
 
-int catalog_parse(struct catalog **ret_cat, void *data, size_t len,
-		  struct err *e)
+int catalog_parse_mapped(struct catalog **ret_cat, const void *data, size_t len,
+			 void *map, size_t map_len,
+			 const struct catalog_range *range, struct err *e)
 {
 	struct catalog *cat = calloc(1, sizeof(*cat));
 	int r;
@@ -379,7 +470,9 @@ int catalog_parse(struct catalog **ret_cat, void *data, size_t len,
 	atomic_init(&cat->refs, 1);
 	cat->data = data;
 	cat->len = len;
-	r = check(cat, e);
+	cat->map = map;
+	cat->map_len = map_len;
+	r = check(cat, range, e);
 	if (!r)
 		r = index_frames(cat, e);
 	if (r) {
@@ -388,6 +481,12 @@ int catalog_parse(struct catalog **ret_cat, void *data, size_t len,
 	}
 	*ret_cat = cat;
 	return 0;
+}
+
+int catalog_parse(struct catalog **ret_cat, void *data, size_t len,
+		  const struct catalog_range *range, struct err *e)
+{
+	return catalog_parse_mapped(ret_cat, data, len, NULL, 0, range, e);
 }
 
 struct catalog *catalog_ref(struct catalog *cat)
@@ -400,8 +499,16 @@ void catalog_unref(struct catalog *cat)
 {
 	if (!cat || atomic_fetch_sub(&cat->refs, 1) != 1)
 		return;
-	free(cat->data);
+	if (cat->map)
+		(void)munmap(cat->map, cat->map_len); /* cannot fail */
+	else
+		free((void *)(uintptr_t)cat->data);
 	catalog_free(cat);
+}
+
+bool catalog_is_anonymous(const struct catalog *cat)
+{
+	return !cat->map;
 }
 
 const void *catalog_bytes(const struct catalog *cat, size_t *ret_len)
@@ -482,32 +589,27 @@ static int find_in(const struct catalog *cat, const struct catalog_run *run,
 int catalog_find(const struct catalog *cat, const char *path, size_t len,
 		 struct catalog_entry *ret_entry)
 {
-	const char *slash;
+	struct catalog_key key = catalog_key_of(path, len);
 	struct catalog_run run;
-	size_t at;
 	int r;
 
 	if (!len) {
+		if (!cat->n.root)
+			return -ENOENT;
 		catalog_entry_at(cat, 0, ret_entry);
 		return 0;
 	}
-	slash = memrchr(path, '/', len);
-	at = slash ? (size_t)(slash - path) : 0;
-	if (slash == path)
-		return -ENOENT; /* no path of ours begins with one */
-	r = catalog_find_dir(cat, path, at, &run);
-	if (r)
-		return r;
-	at += !!slash;
-	return find_in(cat, &run, path + at, len - at, ret_entry);
+	if (key.name == path + 1)
+		return -ENOENT; /* "/name": no path of ours begins with one */
+	r = catalog_find_dir(cat, key.dir, key.dir_len, &run);
+	return r ? r : find_in(cat, &run, key.name, key.name_len, ret_entry);
 }
 
 uint32_t catalog_dir_of(const struct catalog *cat, uint32_t index)
 {
 	uint32_t lo = 0, hi = cat->n.dirs;
 
-	/* The last directory whose run begins at or before the entry: empty
-	 * ones that begin there too stand before it. */
+	/* The last directory whose run begins at or before the entry. */
 	while (hi - lo > 1) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
@@ -521,17 +623,13 @@ uint32_t catalog_dir_of(const struct catalog *cat, uint32_t index)
 
 int catalog_path(const struct catalog *cat, uint32_t index, struct buf *out)
 {
-	const unsigned char *rec = entry_rec(cat, index);
-	struct catalog_run run;
+	struct catalog_key key = catalog_key_at(cat, index);
 
-	if (!index)
-		return buf_add(out, "", 0);
-	catalog_dir_at(cat, catalog_dir_of(cat, index), &run);
-	if (run.path_len) {
-		(void)buf_add(out, run.path, run.path_len); /* sticky */
+	if (key.dir_len) {
+		(void)buf_add(out, key.dir, key.dir_len); /* sticky */
 		(void)buf_add_char(out, '/');
 	}
-	return buf_add(out, cat->strings + get_le32(rec), rec[22]);
+	return buf_add(out, key.name, key.name_len);
 }
 
 void catalog_block_at(const struct catalog *cat, uint32_t block,

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "s3/base/clock.h"
@@ -153,26 +154,37 @@ static int path_of(const struct catfiles *f, const struct hash *name,
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* -EBADMSG for a damaged one; `out` as it was then. */
-static int read_content(int fd, struct buf *out)
+/* Length and CRC of the content: 0 or -EBADMSG. */
+static int read_head(int fd, uint64_t *ret_len, uint32_t *ret_crc)
 {
 	uint8_t head[HEADER];
 	struct span s = span_of(head, sizeof(head));
 	struct stat st;
-	uint64_t len;
 	ssize_t n = io_pread_full(fd, head, sizeof(head), 0);
-	void *room;
-	uint32_t crc;
 
 	if (n < 0 || fstat(fd, &st))
 		return n < 0 ? (int)n : -errno;
 	if (n != HEADER || memcmp(span_take(&s, 8), MAGIC, 8))
 		return -EBADMSG;
-	len = span_u64(&s);
-	crc = span_u32(&s);
+	*ret_len = span_u64(&s);
+	*ret_crc = span_u32(&s);
 	if (span_u32(&s) != crc32c(0, head, HEADER - 4) ||
-	    len != (uint64_t)st.st_size - HEADER)
+	    *ret_len != (uint64_t)st.st_size - HEADER)
 		return -EBADMSG;
+	return 0;
+}
+
+/* -EBADMSG for a damaged one; `out` as it was then. */
+static int read_content(int fd, struct buf *out)
+{
+	uint64_t len;
+	uint32_t crc;
+	int r = read_head(fd, &len, &crc);
+	void *room;
+	ssize_t n;
+
+	if (r)
+		return r;
 	room = buf_reserve(out, len);
 	if (!room)
 		return buf_error(out);
@@ -182,6 +194,30 @@ static int read_content(int fd, struct buf *out)
 	if ((uint64_t)n != len || crc32c(0, room, len) != crc)
 		return -EBADMSG;
 	out->len += len;
+	return 0;
+}
+
+static int map_content(int fd, struct catfile *ret_file)
+{
+	struct catfile f;
+	uint64_t len;
+	uint32_t crc;
+	int r = read_head(fd, &len, &crc);
+
+	if (r)
+		return r;
+	f.len = len;
+	f.map_len = len + HEADER;
+	f.map = mmap(NULL, f.map_len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd,
+		     0);
+	if (f.map == MAP_FAILED)
+		return -errno;
+	f.data = (const uint8_t *)f.map + HEADER;
+	if (crc32c(0, f.data, f.len) != crc) {
+		(void)munmap(f.map, f.map_len); /* cannot fail */
+		return -EBADMSG;
+	}
+	*ret_file = f;
 	return 0;
 }
 
@@ -195,7 +231,9 @@ static void renew(int fd)
 		(void)futimens(fd, times); /* only the order of removal */
 }
 
-int catfiles_get(struct catfiles *f, const struct hash *name, struct buf *out)
+/* Reads into `out`, or maps, where `out` is NULL. */
+static int get(struct catfiles *f, const struct hash *name, struct buf *out,
+	       struct catfile *ret_file)
 {
 	CLEANUP_FD int fd = -1;
 	char path[PATH_MAX];
@@ -206,13 +244,32 @@ int catfiles_get(struct catfiles *f, const struct hash *name, struct buf *out)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	r = read_content(fd, out);
+	r = out ? read_content(fd, out) : map_content(fd, ret_file);
 	if (!r)
 		renew(fd);
 	if (r != -EBADMSG)
 		return r;
 	(void)unlink(path); /* met again otherwise */
 	return -ENOENT;
+}
+
+int catfiles_get(struct catfiles *f, const struct hash *name, struct buf *out)
+{
+	return get(f, name, out, NULL);
+}
+
+int catfiles_map(struct catfiles *f, const struct hash *name,
+		 struct catfile *ret_file)
+{
+	return get(f, name, NULL, ret_file);
+}
+
+void catfiles_drop(struct catfiles *f, const struct hash *name)
+{
+	char path[PATH_MAX];
+
+	if (!path_of(f, name, path))
+		(void)unlink(path); /* met again otherwise */
 }
 
 static void put_le(uint8_t *out, uint64_t v, size_t bytes)

@@ -26,9 +26,24 @@ DEFINE_CLEANUP(struct catfiles *, catfiles_free)
 /* Appends the content. -ENOENT also for a damaged one, which is removed;
  * -EFBIG above the ceiling of `out`; -ENOMEM; as read(2). */
 int catfiles_get(struct catfiles *f, const struct hash *name, struct buf *out);
+/*
+ * The content mapped, checked once: [data, data + len) lies in [map, map +
+ * map_len), to be unmapped by the caller. -ENOENT also for a damaged one, which
+ * is removed; as mmap(2).
+ */
+struct catfile {
+	const void *data;
+	size_t len;
+	void *map;
+	size_t map_len;
+};
+int catfiles_map(struct catfiles *f, const struct hash *name,
+		 struct catfile *ret_file);
 /* max: ceiling of all together, bytes. -EFBIG when this alone passes it; as
  * write(2). */
 int catfiles_put(struct catfiles *f, const struct hash *name, const void *data,
 		 size_t len, uint64_t max);
+/* Drops one that turned out bad. */
+void catfiles_drop(struct catfiles *f, const struct hash *name);
 /* Bytes of all, as last counted (at open and at each put). */
 uint64_t catfiles_bytes(struct catfiles *f);

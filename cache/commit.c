@@ -1,5 +1,5 @@
 /*
- * Versions of trees: found by listing, committed by conditional creation.
+ * Versions of trees, committed by conditional creation.
  *
  * The answer to a PUT may be lost, so "somebody stands there already" is
  * followed by a look at who: a version that bears our commit's id is ours. The
@@ -14,122 +14,21 @@
 #include <time.h>
 
 #include "cache/names.h"
+#include "cache/treewrite.h"
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
 
 #define ATTEMPTS_MAX 200
 #define SIGNED_WITHIN_MS (3600u * 1000)
 #define CLOCK_AGE_MS 10000u
+#define INLINE_ENTRIES 16384
+#define SHARD_ENTRIES 8192
 
 /* What is remembered of a bucket once a second PUT was refused; a versioned
  * bucket has to prove it anew. */
 #define FACT_CONDITION "conditional-put"
 #define FACT_PLAIN "1"
 #define FACT_VERSIONED "2"
-
-/* Whether the claim that the change saw still stands. */
-static bool claim_stands(const struct commit_change *ch,
-			 const struct catalog *cat,
-			 struct catalog_entry *ret_entry, bool *ret_present)
-{
-	*ret_present = cat &&
-		       !catalog_find(cat, ch->path, ch->path_len, ret_entry);
-	if (*ret_present != ch->seen)
-		return false;
-	return !ch->seen || ret_entry->commit_s == ch->seen_commit_s;
-}
-
-/* Whether the entry says all that the change would. */
-static bool says_same(const struct catalog *cat,
-		      const struct catalog_entry *entry,
-		      const struct commit_change *ch)
-{
-	const struct catalog_attr *attr = &ch->attr;
-
-	if (ch->remove || entry->mode != attr->mode ||
-	    entry->uid != attr->uid || entry->gid != attr->gid ||
-	    entry->size != attr->size || entry->mtime_ns != attr->mtime_ns)
-		return false;
-	if (S_ISLNK(entry->mode))
-		return !memcmp(entry->target, ch->target, entry->size);
-	if (!S_ISREG(entry->mode))
-		return true;
-	if (entry->block_count != ch->block_count)
-		return false;
-	for (uint32_t i = 0; i < entry->block_count; i++) {
-		struct block b;
-
-		catalog_block_at(cat, entry->first_block + i, &b);
-		if (!hash_equal(&b.hash, &ch->blocks[i].hash))
-			return false;
-	}
-	return true;
-}
-
-static int apply_one(struct catalog_builder *b, const struct commit_change *ch,
-		     int64_t commit_s, struct err *e)
-{
-	struct catalog_attr attr = ch->attr;
-	int r;
-
-	if (ch->remove) {
-		r = catalog_builder_remove(b, ch->path, ch->path_len);
-		return r == -ENOENT ? 0 : r;
-	}
-	if (ch->fresh)
-		attr.commit_s = commit_s;
-	return catalog_builder_put(b, ch->path, ch->path_len, &attr, ch->target,
-				   ch->blocks, ch->block_count, e);
-}
-
-static int apply_changes(struct catalog_builder *b, const struct catalog *cat,
-			 struct commit *commit, size_t *ret_applied,
-			 struct err *e)
-{
-	commit->lost = 0;
-	*ret_applied = 0;
-	for (size_t i = 0; i < commit->count; i++) {
-		const struct commit_change *ch = &commit->changes[i];
-		struct catalog_entry now;
-		bool present;
-		int r;
-
-		if (!claim_stands(ch, cat, &now, &present)) {
-			/* Two that make one directory agree; the first one's
-			 * attributes stay. So do two that say the same. */
-			if (!(present && !ch->remove && S_ISDIR(now.mode) &&
-			      S_ISDIR(ch->attr.mode)) &&
-			    !(present && says_same(cat, &now, ch)))
-				commit->lost++;
-			continue;
-		}
-		r = apply_one(b, ch, commit->commit_s, e);
-		if (r)
-			return err_wrap(e, r, "'%.*s'", (int)ch->path_len,
-					ch->path);
-		(*ret_applied)++;
-	}
-	return 0;
-}
-
-static int build_version(const struct tree_version *base, struct commit *commit,
-			 struct buf *catalog, size_t *ret_applied,
-			 struct err *e)
-{
-	CLEANUP(catalog_builder_freep) struct catalog_builder *b = NULL;
-	uint32_t count = base->cat ? catalog_count(base->cat) : 0;
-	int r = catalog_builder_open(&b);
-
-	if (r)
-		return err_set(e, r, "out of memory");
-	for (uint32_t i = 0; i < count && !r; i++)
-		r = catalog_builder_copy(b, base->cat, i, e);
-	if (!r)
-		r = apply_changes(b, base->cat, commit, ret_applied, e);
-	if (!r && *ret_applied)
-		r = catalog_builder_finish(b, catalog, e);
-	return r;
-}
 
 /* The store's clock, at most 10 s old, never behind the version before. */
 static int commit_time(struct store *s, const struct tree_version *base,
@@ -290,7 +189,7 @@ enum outcome { COMMITTED, BEATEN };
 
 static int try_version(struct store *s, struct cache *c,
 		       struct tree_version *base, struct commit *commit,
-		       const struct buf *catalog, enum outcome *ret_outcome,
+		       const struct treewrite *made, enum outcome *ret_outcome,
 		       struct err *e)
 {
 	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
@@ -303,9 +202,12 @@ static int try_version(struct store *s, struct cache *c,
 	head.seq = base->head.seq + 1;
 	head.commit = commit->id;
 	head.commit_s = commit->commit_s;
-	if (!base->cat && strlen(commit->pool) < sizeof(head.pool))
-		strcpy(head.pool, commit->pool);
-	r = tree_encode(&data, &head, catalog->data, catalog->len, e);
+	if (strlen(made->pool) < sizeof(head.pool))
+		strcpy(head.pool, made->pool);
+	r = made->shard_count ? tree_encode_sharded(&data, &head, made->shards,
+						    made->shard_count, e)
+			      : tree_encode(&data, &head, made->catalog.data,
+					    made->catalog.len, e);
 	if (!r && name_tree(&key, base->dir, head.seq))
 		r = err_set(e, -ENAMETOOLONG, "'%s': path too long", base->dir);
 	if (r)
@@ -330,7 +232,7 @@ static int try_version(struct store *s, struct cache *c,
 			return r;
 	}
 	commit->seq = head.seq;
-	commit->founded = !base->cat;
+	commit->founded = !tree_part_count(base);
 	*ret_outcome = COMMITTED;
 	return adopt(s, c, base, key.data, etag, &data, e);
 }
@@ -344,10 +246,17 @@ static void pause_ms(uint32_t ms)
 
 static int one_attempt(struct store *s, struct cache *c,
 		       struct tree_version *base, struct commit *commit,
-		       enum outcome *ret_outcome, struct err *e)
+		       struct treewrite *made, enum outcome *ret_outcome,
+		       struct err *e)
 {
-	CLEANUP_BUF struct buf catalog = BUF_INIT(CATALOG_MAX);
-	size_t applied = 0;
+	CLEANUP(edit_done) struct edit ed = { 0 };
+	struct edit_input in = {
+		.store = s,
+		.cache = c,
+		.base = base,
+		.changes = commit->changes,
+		.count = commit->count,
+	};
 	int r = 0;
 
 	if (clock_now_ms() - base->read_ms > SIGNED_WITHIN_MS && base->head.seq)
@@ -358,33 +267,46 @@ static int one_attempt(struct store *s, struct cache *c,
 			    "rely on what the bucket holds: run it again");
 	if (!r)
 		r = commit_time(s, base, &commit->commit_s, e);
-	if (!r)
-		r = build_version(base, commit, &catalog, &applied, e);
 	if (r)
 		return r;
-	if (!applied) {
+	in.commit_s = commit->commit_s;
+	r = edit_make(&ed, &in, e);
+	if (r)
+		return r;
+	commit->lost = ed.lost;
+	if (!ed.applied) {
 		commit->empty = true;
 		commit->seq = base->head.seq;
 		*ret_outcome = COMMITTED;
 		return 0;
 	}
-	return try_version(s, c, base, commit, &catalog, ret_outcome, e);
+	made->pool = tree_part_count(base) ? base->head.pool : commit->pool;
+	r = treewrite_run(made, &ed, e);
+	return r ? r : try_version(s, c, base, commit, made, ret_outcome, e);
 }
 
-int commit_run(struct store *s, struct cache *c, struct tree_version *base,
-	       struct commit *commit, struct err *e)
+static int attempts(struct store *s, struct cache *c, struct tree_version *base,
+		    struct commit *commit, struct treewrite *made,
+		    struct err *e)
 {
 	struct backoff wait;
+	bool stale = false;
 	int r;
 
 	backoff_init(&wait, 20, 2000);
-	commit->redone = 0;
-	commit->empty = false;
-	commit->founded = false;
 	for (unsigned int i = 0; i < ATTEMPTS_MAX; i++) {
 		enum outcome outcome = BEATEN;
 
-		r = one_attempt(s, c, base, commit, &outcome, e);
+		r = one_attempt(s, c, base, commit, made, &outcome, e);
+		if (r == -ESTALE && !stale) {
+			/* A part is gone: the base is an old version. */
+			stale = true;
+			err_clear(e);
+			r = refresh(s, c, base, e);
+			if (r)
+				return r;
+			continue;
+		}
 		if (r || outcome == COMMITTED)
 			return r;
 		if (!is_proven(s, c, false) && c)
@@ -400,6 +322,29 @@ int commit_run(struct store *s, struct cache *c, struct tree_version *base,
 		       "the tree of '%s' is changed by others all the time: "
 		       "gave up after %u tries",
 		       base->dir, ATTEMPTS_MAX);
+}
+
+int commit_run(struct store *s, struct cache *c, struct tree_version *base,
+	       struct commit *commit, struct err *e)
+{
+	CLEANUP(treewrite_done) struct treewrite made;
+	struct object_ids own;
+
+	object_ids_init(&own);
+	treewrite_init(&made);
+	made.store = s;
+	made.cache = c;
+	made.ids = commit->ids ? commit->ids : &own;
+	made.inline_entries = commit->limits.inline_entries
+				      ? commit->limits.inline_entries
+				      : INLINE_ENTRIES;
+	made.shard_entries = commit->limits.shard_entries
+				     ? commit->limits.shard_entries
+				     : SHARD_ENTRIES;
+	commit->redone = 0;
+	commit->empty = false;
+	commit->founded = false;
+	return attempts(s, c, base, commit, &made, e);
 }
 
 int commit_unfound(struct store *s, const struct tree_version *t, struct err *e)
@@ -420,7 +365,7 @@ int commit_unfound(struct store *s, const struct tree_version *t, struct err *e)
 	/* By a first answer that was lost, or by somebody else. */
 	err_clear(e);
 	r = tree_load(s, NULL, t->dir, t->head.seq + 1, &any, &now, e);
-	if (!r && now.cat)
+	if (!r && tree_part_count(&now))
 		r = err_set(e, -EEXIST, "the tree of '%s' has changed since",
 			    t->dir);
 	return r;

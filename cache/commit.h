@@ -3,39 +3,38 @@
  *
  * A commit creates the next version with If-None-Match: *. Where somebody else
  * was faster it reads theirs, redoes its changes on it and tries the next. A
- * change applies only where the claim it saw still stands.
+ * change applies only where the claim it saw still stands; edit.h says what
+ * becomes of the tree.
+ *
+ * Of a large tree, only the shards whose range is changed are read and written
+ * anew; they are complete before the version that names them is put.
  *
  * Blocks on the network. Threads: any; one commit object by one at a time.
  */
 #pragma once
 
+#include "cache/edit.h"
 #include "cache/version.h"
 #include "s3/store.h"
 
-struct commit_change {
-	const char *
-		path; /* relative to the tree's root; borrowed; "" is the root */
-	size_t path_len;
-	bool remove; /* else put: */
-	bool fresh; /* new content: gets the commit's time; else attr's */
-	struct catalog_attr attr;
-	const char *target; /* symlinks; borrowed */
-	const struct block *blocks; /* regular files; borrowed */
-	size_t block_count;
-	/* The claim seen when the change was decided: */
-	bool seen; /* there was an entry */
-	int64_t seen_commit_s; /* and its commit time */
+/* When a tree is cut into shards; zero means the default. */
+struct commit_limits {
+	uint32_t
+		inline_entries; /* more do not stand in the tree object: 16384 */
+	uint32_t shard_entries; /* of one shard, at least: 8192 */
 };
 
 struct commit {
 	const struct commit_change *changes; /* borrowed */
 	size_t count;
 	struct object_id id; /* random, of this commit */
+	struct object_ids *ids; /* borrowed: for shards; NULL: random ones */
 	const char *pool; /* for a tree to be founded: "" or "a/b/" */
 	bool single_writer; /* commit even where the server does not honour
 				 If-None-Match */
 	uint64_t
 		gc_read_ms; /* clock_now_ms before the newest gc list was read */
+	struct commit_limits limits;
 	/* results: */
 	uint64_t seq; /* of the version made */
 	int64_t commit_s;
@@ -51,7 +50,7 @@ struct commit {
  * the version made. Before the first commit to a bucket (remembered in the cache)
  * the commit is put twice and the second must be refused.
  * Errors: as store.h; -EOPNOTSUPP when the server does not honour the condition;
- * -ETIME when more than 1 h passed since gc_read_ms; -EBADMSG.
+ * -ETIME when more than 1 h passed since gc_read_ms; -EBADMSG; as edit_make.
  */
 int commit_run(struct store *s, struct cache *c, struct tree_version *base,
 	       struct commit *commit, struct err *e);

@@ -1,16 +1,17 @@
 /*
  * The tree object: one version of the tree rooted at a directory.
  *
- * A head (sequence, commit id, commit time, pool) and the catalog, inline and
- * compressed; a kind byte leaves room for catalogs in shards. The whole is
- * covered by a SHA-256. An object of zero bytes is a removed tree. The same
- * input gives the same bytes (with one version of zstd).
+ * A head (sequence, commit id, commit time, pool), and the catalog, compressed,
+ * or of a large tree the table of its shards. The whole is covered by a SHA-256.
+ * An object of zero bytes is a removed tree. The same input gives the same bytes
+ * (with one version of zstd).
  *
  * Threads: any; pure computation.
  */
 #pragma once
 
 #include "cache/catalog.h"
+#include "cache/shard.h"
 
 #define TREE_POOL_MAX 512
 #define TREE_OBJECT_MAX (512u << 20) /* bytes; more is refused */
@@ -22,16 +23,27 @@ struct tree_head {
 	char pool[TREE_POOL_MAX]; /* "" or "a/b/" */
 };
 
+/* What a tree object holds besides: one of them. */
+struct tree_content {
+	struct catalog *cat; /* counted */
+	struct shard_table *table; /* counted */
+};
+void tree_content_done(struct tree_content *c);
+
 /*
- * Appends the object. catalog: as from catalog_builder_finish. Errors: -EINVAL
- * for a head that is none, -ENOMEM, -EFBIG.
+ * Appends the object of a small tree. catalog: as from catalog_writer_finish.
+ * Errors: -EINVAL for a head that is none, -ENOMEM, -EFBIG.
  */
 int tree_encode(struct buf *out, const struct tree_head *head,
 		const void *catalog, size_t len, struct err *e);
+/* The same of a large one, whose shards are complete. */
+int tree_encode_sharded(struct buf *out, const struct tree_head *head,
+			const struct shard *shards, uint32_t count,
+			struct err *e);
 /*
- * ret_cat: NULL where the head is enough; the whole is checked all the same.
+ * ret_content: NULL where the head is enough; the whole is checked all the same.
  * Errors: -EBADMSG damaged or of a later version of the format (the text
  * says which), -ENODATA for a removed tree (zero bytes), -ENOMEM.
  */
-int tree_decode(struct tree_head *ret_head, struct catalog **ret_cat,
+int tree_decode(struct tree_head *ret_head, struct tree_content *ret_content,
 		const void *data, size_t len, struct err *e);

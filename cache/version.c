@@ -1,5 +1,5 @@
 /*
- * Versions of trees, found by listing and read by one GET.
+ * Versions of trees, found by listing and read by one GET, and their parts.
  */
 #include "cache/version.h"
 
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cache/names.h"
+#include "cache/treeload.h"
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
 
@@ -17,8 +18,119 @@ void tree_version_done(struct tree_version *t)
 {
 	free(t->dir);
 	catalog_unref(t->cat);
+	shard_table_unref(t->table);
 	memset(t, 0, sizeof(*t));
 }
+
+/* ---- parts --------------------------------------------------------------- */
+
+uint32_t tree_part_count(const struct tree_version *t)
+{
+	return t->table ? t->table->count : !!t->cat;
+}
+
+uint32_t tree_part_of(const struct tree_version *t, const char *path,
+		      size_t len)
+{
+	struct catalog_key key = catalog_key_of(path, len);
+
+	return t->table ? shard_of(t->table, &key) : 0;
+}
+
+void tree_parts_in(const struct tree_version *t, const char *dir, size_t len,
+		   uint32_t *ret_first, uint32_t *ret_end)
+{
+	/* Names are below 256 bytes and have no byte 0, so that these lie
+	 * below and above all of them. */
+	static const char most[NAME_MAX_LEN + 1] = {
+		[0 ... NAME_MAX_LEN] = '\xff',
+	};
+	struct catalog_key low = { dir, len, "\0", 1 };
+	struct catalog_key high = { dir, len, most, sizeof(most) };
+
+	*ret_first = t->table ? shard_of(t->table, &low) : 0;
+	*ret_end = t->table ? shard_of(t->table, &high) + 1 : !!t->cat;
+}
+
+bool tree_part_id(const struct tree_version *t, uint32_t part,
+		  struct object_id *ret_id)
+{
+	if (!t->table)
+		return false;
+	*ret_id = t->table->shards[part].id;
+	return true;
+}
+
+static int load(struct treeload *l, struct err *e)
+{
+	int r = treeload_begin(l, e);
+
+	while (r == 1) {
+		/* treeload_end looks at the error. */
+		(void)store_run(l->store, &l->req, NULL);
+		r = treeload_end(l, e);
+	}
+	return r;
+}
+
+int tree_part(struct store *s, struct cache *c, const struct tree_version *t,
+	      uint32_t part, struct catalog **ret_cat, struct err *e)
+{
+	CLEANUP(treeload_done) struct treeload l;
+	int r;
+
+	treeload_init(&l);
+	if (!t->table) {
+		*ret_cat = catalog_ref(t->cat);
+		return 0;
+	}
+	l.store = s;
+	l.cache = c;
+	l.of = t;
+	l.part = part;
+	r = load(&l, e);
+	if (!r)
+		*ret_cat = l.cat;
+	return r;
+}
+
+int tree_cursor_part(struct tree_cursor *c, uint32_t part,
+		     struct catalog **ret_cat, struct err *e)
+{
+	int r = 0;
+
+	if (c->cat && c->part != part) {
+		catalog_unref(c->cat);
+		c->cat = NULL;
+	}
+	if (!c->cat)
+		r = tree_part(c->store, c->cache, c->tree, part, &c->cat, e);
+	if (r)
+		return r;
+	c->part = part;
+	*ret_cat = c->cat;
+	return 0;
+}
+
+int tree_cursor_find(struct tree_cursor *c, const char *path, size_t len,
+		     struct catalog **ret_cat, struct catalog_entry *ret_entry,
+		     struct err *e)
+{
+	int r;
+
+	if (!tree_part_count(c->tree))
+		return -ENOENT;
+	r = tree_cursor_part(c, tree_part_of(c->tree, path, len), ret_cat, e);
+	return r ? r : catalog_find(*ret_cat, path, len, ret_entry);
+}
+
+void tree_cursor_done(struct tree_cursor *c)
+{
+	catalog_unref(c->cat);
+	c->cat = NULL;
+}
+
+/* ---- versions ------------------------------------------------------------ */
 
 /* The part of `key` behind `dir`, if it is a tree key of that directory. */
 static bool tree_key_of(const struct store_list_entry *entry, const char *dir,
@@ -88,80 +200,54 @@ bool tree_next_below(const struct store_list *l, const char *dir, size_t *pos,
 int tree_version_decode(struct tree_version *t, const char *dir, uint64_t seq,
 			const struct buf *data, struct err *e)
 {
-	int r = tree_decode(&t->head, &t->cat, data->data ? data->data : "",
-			    data->len, e);
+	struct tree_content content = { 0 };
+	struct err why = { 0 };
+	int r = tree_decode(&t->head, &content, data->data ? data->data : "",
+			    data->len, &why);
 
 	if (r == -ENODATA) {
-		err_clear(e);
 		memset(&t->head, 0, sizeof(t->head));
 		t->head.seq = seq;
 		r = 0;
 	} else if (!r && t->head.seq != seq) {
-		catalog_unref(t->cat);
-		t->cat = NULL;
-		r = err_set(e, -EBADMSG, "it says that it is version %llu",
+		r = err_set(&why, -EBADMSG, "it says that it is version %llu",
 			    (unsigned long long)t->head.seq);
 	}
-	if (r == -EBADMSG) {
-		struct err why = { 0 };
-
-		if (e)
-			why = *e;
+	t->dir = r ? NULL : strdup(dir);
+	if (t->dir) {
+		t->cat = content.cat;
+		t->table = content.table;
+		return 0;
+	}
+	tree_content_done(&content);
+	if (r == -EBADMSG)
 		return err_set(e, r,
 			       "'%s" TREE_PREFIX "%016llx': %s. Where it stays "
 			       "so, delete that object: the version before it "
 			       "shows then",
 			       dir, (unsigned long long)(UINT64_MAX - seq),
 			       why.text);
-	}
-	if (r)
-		return err_wrap(e, r, "tree of '%s'", dir);
-	t->dir = strdup(dir);
-	if (!t->dir) {
-		catalog_unref(t->cat);
-		t->cat = NULL;
-		return err_set(e, -ENOMEM, "tree of '%s': out of memory", dir);
-	}
-	return 0;
+	return err_set(e, r ? r : -ENOMEM, "tree of '%s': %s", dir,
+		       r ? why.text : "out of memory");
 }
 
 int tree_load(struct store *s, struct cache *c, const char *dir, uint64_t seq,
 	      const struct store_object *object, struct tree_version *ret_tree,
 	      struct err *e)
 {
-	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
-	CLEANUP_BUF struct buf data = BUF_INIT(TREE_OBJECT_MAX);
-	struct tree_version t = { .read_ms = clock_now_ms() };
-	CLEANUP_REQ struct store_req req;
+	CLEANUP(treeload_done) struct treeload l;
 	int r;
 
-	store_req_init(&req, STORE_GET, NULL);
-	if (name_tree(&key, dir, seq))
-		return err_set(e, buf_error(&key), "'%s': path too long", dir);
-	if (c &&
-	    !cache_object(c, s->bucket_id, key.data, object->etag, &data)) {
-		if (!tree_version_decode(&t, dir, seq, &data, NULL)) {
-			*ret_tree = t;
-			return 0;
-		}
-		log_warn("the cached copy of '%s' is damaged: fetching it anew",
-			 key.data);
-		buf_reset(&data);
-	}
-	req.key = key.data;
-	req.out = &data;
-	req.if_match = *object->etag ? object->etag : NULL;
-	r = store_run(s, &req, e);
-	if (r)
-		return r;
-	r = tree_version_decode(&t, dir, seq, &data, e);
-	if (r)
-		return r;
-	if (c)
-		cache_object_put(c, s->bucket_id, key.data, req.object.etag,
-				 data.data, data.len);
-	*ret_tree = t;
-	return 0;
+	treeload_init(&l);
+	l.store = s;
+	l.cache = c;
+	l.dir = dir;
+	l.seq = seq;
+	l.object = *object;
+	r = load(&l, e);
+	if (!r)
+		*ret_tree = l.tree;
+	return r;
 }
 
 /* LIST of the newest tree key of a directory. */

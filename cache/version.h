@@ -15,17 +15,64 @@
 struct tree_version {
 	char *dir; /* "" or "a/b/", from the bucket's root; owned */
 	struct tree_head head; /* seq 0: there is none yet */
-	struct catalog *cat; /* owned reference; NULL: none yet, or removed */
+	/* Owned references, one of them; neither: none yet, or removed. Read by
+	 * way of tree_part, so as to see both. */
+	struct catalog *cat; /* of a small tree */
+	struct shard_table *table; /* of a large one */
 	bool contested; /* somebody announced one above (tree_locate) */
 	uint64_t read_ms; /* clock_now_ms before it was asked for */
 };
 
 void tree_version_done(struct tree_version *t);
 
+/*
+ * The parts of a version: catalogs that each hold a contiguous range of its
+ * entries, in the order of catalog.h. A small tree has one, inside its object; a
+ * large one has shards, objects of their own. A part's catalog holds entries of
+ * its range alone; the root's entry (path "") is in the first.
+ */
+uint32_t tree_part_count(const struct tree_version *t); /* 0: none, removed */
+/* The part whose range `path` lies in, whether or not it is there. */
+uint32_t tree_part_of(const struct tree_version *t, const char *path,
+		      size_t len);
+/* Parts [*ret_first, *ret_end) that together hold the run of the directory. */
+void tree_parts_in(const struct tree_version *t, const char *dir, size_t len,
+		   uint32_t *ret_first, uint32_t *ret_end);
+/* The shard's id. False for the part inside the tree object. */
+bool tree_part_id(const struct tree_version *t, uint32_t part,
+		  struct object_id *ret_id);
+/* Reads a part, from the cache where it has it; a counted reference. Errors: as
+ * tree_load, but -ESTALE where it is gone, as the version was pruned meanwhile. */
+int tree_part(struct store *s, struct cache *c, const struct tree_version *t,
+	      uint32_t part, struct catalog **ret_cat, struct err *e);
+
 /* The newest version that a LIST of `dir` (or of its tree keys) shows. False:
  * none. */
 bool tree_newest(const struct store_list *l, const char *dir, uint64_t *ret_seq,
 		 struct store_object *ret_object);
+
+/*
+ * Walks the parts that paths asked about lie in, one in memory at a time: ask in
+ * the order of parts. Threads: one at a time.
+ */
+struct tree_cursor {
+	/* set by the user; borrowed: */
+	struct store *store;
+	struct cache *cache; /* may be NULL */
+	const struct tree_version *tree;
+	/* private: */
+	struct catalog *cat; /* owned */
+	uint32_t part;
+};
+/* The catalog of a part, valid until the next call. Errors: as tree_part. */
+int tree_cursor_part(struct tree_cursor *c, uint32_t part,
+		     struct catalog **ret_cat, struct err *e);
+/* 0, -ENOENT where the tree has no such entry (`e` is not set then), or an
+ * error. */
+int tree_cursor_find(struct tree_cursor *c, const char *path, size_t len,
+		     struct catalog **ret_cat, struct catalog_entry *ret_entry,
+		     struct err *e);
+void tree_cursor_done(struct tree_cursor *c);
 
 /*
  * A founder announces itself by a first version of zero bytes, which cannot be a

@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
+	CLEANUP(tree_content_done) struct tree_content content = { 0 };
 	CLEANUP_FREE uint8_t *copy = malloc(size ? size : 1);
 	struct tree_head head;
 	struct hash sum;
@@ -22,8 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data, size);
 	hash_of(&sum, copy, size - HASH_LEN);
 	memcpy(copy + size - HASH_LEN, sum.bytes, HASH_LEN);
-	if (!tree_decode(&head, &cat, copy, size, NULL) &&
-	    (!head.seq || !memchr(head.pool, '\0', sizeof(head.pool))))
+	if (!tree_decode(&head, &content, copy, size, NULL) &&
+	    (!head.seq || !memchr(head.pool, '\0', sizeof(head.pool)) ||
+	     !content.cat == !content.table))
 		abort();
 	return 0;
 }

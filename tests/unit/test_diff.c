@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "s3/base/cleanup.h"
+#include "tests/unit/builder.h"
 #include "tests/unit/tap.h"
 
 #define COMMIT_S 1000
@@ -110,7 +111,7 @@ static void commit(struct fixture *f, const char *prefix)
 	if (catalog_builder_finish(b, &out, &e))
 		give_up(e.text);
 	len = out.len;
-	if (catalog_parse(&f->base.cat, buf_take(&out), len, &e))
+	if (catalog_parse(&f->base.cat, buf_take(&out), len, NULL, &e))
 		give_up(e.text);
 }
 

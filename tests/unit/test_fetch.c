@@ -19,6 +19,7 @@
 #include "s3/base/lock.h"
 #include "s3/base/log.h"
 #include "s3/file_store.h"
+#include "tests/unit/builder.h"
 #include "tests/unit/tap.h"
 
 static char top[] = "/tmp/assetfs-test-fetch-XXXXXX";
@@ -250,7 +251,7 @@ static struct catalog *make_pack(const char *dir, bool lie)
 		abort();
 	len = bytes.len;
 	data = buf_take(&bytes);
-	if (catalog_parse(&cat, data, len, &e))
+	if (catalog_parse(&cat, data, len, NULL, &e))
 		abort();
 	(void)name_blob(&key, "", &blob);
 	write_object(dir, key.data, pack.data, pack.len);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "s3/base/buf.h"
+#include "tests/unit/builder.h"
 #include "tests/unit/tap.h"
 
 #define KIB 1024u
@@ -42,7 +43,7 @@ static struct catalog *make(uint32_t files, uint32_t stored)
 	(void)catalog_builder_finish(b, &bytes, &e);
 	catalog_builder_free(b);
 	len = bytes.len;
-	(void)catalog_parse(&cat, buf_take(&bytes), len, &e);
+	(void)catalog_parse(&cat, buf_take(&bytes), len, NULL, &e);
 	if (!cat)
 		printf("# %s\n", e.text);
 	return cat;

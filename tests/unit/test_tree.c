@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "s3/base/buf.h"
+#include "tests/unit/builder.h"
 #include "tests/unit/tap.h"
 
 static int fill(struct catalog_builder *b, uint32_t count)
@@ -51,7 +52,7 @@ static void test_round_trip(void)
 		CLEANUP_BUF struct buf raw = BUF_INIT(CATALOG_MAX);
 		CLEANUP_BUF struct buf a = BUF_INIT(TREE_OBJECT_MAX);
 		CLEANUP_BUF struct buf b = BUF_INIT(TREE_OBJECT_MAX);
-		CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
+		CLEANUP(tree_content_done) struct tree_content c = { 0 };
 		struct tree_head got = { 0 };
 		const void *bytes;
 		size_t len = 0;
@@ -62,16 +63,16 @@ static void test_round_trip(void)
 		(void)tree_encode(&b, &head, raw.data, raw.len, NULL);
 		ok(a.len == b.len && !memcmp(a.data, b.data, a.len),
 		   "the same bytes: %zu of %zu", a.len, raw.len);
-		is_int(tree_decode(&got, &cat, a.data, a.len, NULL), 0,
-		       "decode");
+		is_int(tree_decode(&got, &c, a.data, a.len, NULL), 0, "decode");
 		ok(got.seq == head.seq && got.commit_s == head.commit_s &&
 			   !memcmp(&got.commit, &head.commit,
 				   sizeof(got.commit)) &&
 			   !strcmp(got.pool, head.pool),
 		   "head");
-		if (!cat)
+		if (!c.cat)
 			continue;
-		bytes = catalog_bytes(cat, &len);
+		ok(!c.table, "no shards");
+		bytes = catalog_bytes(c.cat, &len);
 		ok(len == raw.len && !memcmp(bytes, raw.data, len), "catalog");
 		memset(&got, 0, sizeof(got));
 		is_int(tree_decode(&got, NULL, a.data, a.len, NULL), 0,
@@ -120,17 +121,16 @@ static void test_damage(void)
 	CLEANUP_BUF struct buf out = BUF_INIT(TREE_OBJECT_MAX);
 	struct tree_head got;
 	size_t refused = 0, sound = 0;
-	struct catalog *cat = NULL;
+	struct tree_content c = { 0 };
 
 	catalog_of(&raw, 20);
 	(void)tree_encode(&out, &head, raw.data, raw.len, NULL);
-	is_int(tree_decode(&got, &cat, "", 0, NULL), -ENODATA,
-	       "a removed tree");
+	is_int(tree_decode(&got, &c, "", 0, NULL), -ENODATA, "a removed tree");
 	for (size_t bit = 0; bit < 8 * out.len; bit++) {
 		struct err e = { 0 };
 
 		out.data[bit / 8] ^= (char)(1 << bit % 8);
-		refused += tree_decode(&got, &cat, out.data, out.len, &e) ==
+		refused += tree_decode(&got, &c, out.data, out.len, &e) ==
 				   -EBADMSG &&
 			   e.text[0];
 		out.data[bit / 8] ^= (char)(1 << bit % 8);
@@ -138,7 +138,7 @@ static void test_damage(void)
 	is_int(refused, 8 * out.len, "every flipped bit is refused");
 	refused = 0;
 	for (size_t cut = 1; cut < out.len; cut++)
-		refused += tree_decode(&got, &cat, out.data, cut, NULL) ==
+		refused += tree_decode(&got, &c, out.data, cut, NULL) ==
 			   -EBADMSG;
 	is_int(refused, out.len - 1, "every cut is refused");
 
@@ -149,9 +149,8 @@ static void test_damage(void)
 
 		out.data[bit / 8] ^= (char)(1 << bit % 8);
 		rehash(&out);
-		r = tree_decode(&got, &cat, out.data, out.len, NULL);
-		if (!r)
-			catalog_unref(cat);
+		r = tree_decode(&got, &c, out.data, out.len, NULL);
+		tree_content_done(&c);
 		refused += r == -EBADMSG;
 		sound += !r;
 		out.data[bit / 8] ^= (char)(1 << bit % 8);
@@ -166,31 +165,33 @@ static void test_forged(void)
 	static const struct {
 		size_t at;
 		uint8_t value;
+		bool head; /* the head alone does not tell */
 		const char *what, *text;
 	} cases[] = {
-		{ 8, 2, "a later version", "later version of assetfs" },
-		{ 12, 2, "a later kind", "later version of assetfs" },
-		{ 51, 0x7f, "a catalog of 2 GiB", "makes no sense" },
-		{ 50, 0x7f, "a catalog longer than told", "frames" },
-		{ 58, 1, "stored longer than told", "length" },
-		{ 15, 0x7f, "a pool without end", "cut short" },
-		{ 16, 0, "sequence 0", "makes no sense" },
+		{ 8, 2, false, "a later version", "later version of assetfs" },
+		{ 12, 3, false, "a later kind", "later version of assetfs" },
+		{ 12, 2, true, "shards that are none", "table of shards" },
+		{ 51, 0x7f, true, "a catalog of 2 GiB", "too large" },
+		{ 50, 0x0f, true, "a catalog longer than told", "frames" },
+		{ 58, 1, false, "stored longer than told", "length" },
+		{ 15, 0x7f, false, "a pool without end", "cut short" },
+		{ 16, 0, false, "sequence 0", "makes no sense" },
 	};
 	CLEANUP_BUF struct buf raw = BUF_INIT(CATALOG_MAX);
 
 	catalog_of(&raw, 20);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		CLEANUP_BUF struct buf out = BUF_INIT(TREE_OBJECT_MAX);
-		CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
+		CLEANUP(tree_content_done) struct tree_content c = { 0 };
 		struct tree_head got;
 		struct err e = { 0 };
 
 		(void)tree_encode(&out, &head, raw.data, raw.len, NULL);
 		out.data[cases[i].at] = (char)cases[i].value;
 		rehash(&out);
-		is_int(tree_decode(&got, NULL, out.data, out.len, NULL) == 0,
-		       cases[i].at == 50, "%s: head alone", cases[i].what);
-		is_int(tree_decode(&got, &cat, out.data, out.len, &e), -EBADMSG,
+		is_int(!tree_decode(&got, NULL, out.data, out.len, NULL),
+		       cases[i].head, "%s: head alone", cases[i].what);
+		is_int(tree_decode(&got, &c, out.data, out.len, &e), -EBADMSG,
 		       "%s", cases[i].what);
 		ok(strstr(e.text, cases[i].text), "text: %s", e.text);
 	}

@@ -13,6 +13,7 @@
 #include "s3/base/io.h"
 #include "s3/file_store.h"
 
+#include "tests/unit/builder.h"
 #include "tests/unit/tap.h"
 
 static char root[] = "/tmp/assetfs-test-view-XXXXXX";

@@ -1,0 +1,327 @@
+/*
+ * A shard has about 8192 entries, some 350 kB: one path costs little more than a
+ * round trip to read, a change of one file little to write, and a walk of a
+ * million files takes 125 GETs. A table of that many has 7 kB.
+ *
+ * Entries wait until there are enough for two shards; then the first one is cut
+ * off. So none but the last is small, and what is at the end of a range that
+ * changed has between one and two times the length of a shard.
+ *
+ * Lengths count besides entries, as one file may have thousands of blocks.
+ */
+#include "cache/treewrite.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/names.h"
+#include "s3/base/buf.h"
+
+#define INLINE_BYTES (2u << 20) /* plain; see edit_weight */
+#define SHARD_BYTES (1u << 20)
+
+void treewrite_init(struct treewrite *w)
+{
+	*w = (struct treewrite){ 0 };
+	buf_init(&w->catalog, CATALOG_MAX);
+}
+
+static int no_memory(struct err *e)
+{
+	return err_set(e, -ENOMEM, "commit: out of memory");
+}
+
+static bool grow(void **array, size_t *room, size_t size)
+{
+	size_t more = *room ? 2 * *room : 64;
+	void *p = reallocarray(*array, more, size);
+
+	if (!p)
+		return false;
+	*array = p;
+	*room = more;
+	return true;
+}
+
+/* ---- sending ------------------------------------------------------------- */
+
+static int await(struct treewrite_sending *s, struct err *e)
+{
+	int r;
+
+	if (!s->busy)
+		return 0;
+	r = store_await(&s->req, &s->wait, e);
+	s->busy = false;
+	store_req_done(&s->req);
+	buf_done(&s->key);
+	buf_done(&s->data);
+	return r;
+}
+
+static int await_all(struct treewrite *w, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < TREEWRITE_AT_ONCE; i++) {
+		int one = await(&w->sending[i], r ? NULL : e);
+
+		r = r ? r : one;
+	}
+	return r;
+}
+
+/* Takes over `data`. */
+static int put_shard(struct treewrite *w, const struct object_id *id,
+		     struct buf *data, struct err *e)
+{
+	struct treewrite_sending *s = &w->sending[w->next];
+	int r = await(s, e);
+
+	w->next = (w->next + 1) % TREEWRITE_AT_ONCE;
+	if (r)
+		return r;
+	buf_init(&s->key, STORE_KEY_MAX);
+	if (name_shard(&s->key, w->pool, id))
+		return err_set(e, -ENAMETOOLONG, "'%s': path too long",
+			       w->pool);
+	s->data = *data;
+	*data = (struct buf)BUF_INIT(0);
+	store_req_init(&s->req, STORE_PUT, s->key.data);
+	s->req.body = s->data.data;
+	s->req.body_len = s->data.len;
+	s->req.content_type = "application/octet-stream";
+	s->busy = true;
+	store_begin(w->store, &s->req, &s->wait);
+	return 0;
+}
+
+/* ---- shards -------------------------------------------------------------- */
+
+static int add_row(struct treewrite *w, const struct shard *row, struct err *e)
+{
+	size_t room = w->shard_room;
+
+	if (w->shard_count == SHARDS_MAX)
+		return err_set(e, -EFBIG, "a tree of more than %u shards",
+			       SHARDS_MAX);
+	if (w->shard_count == room &&
+	    !grow((void **)&w->shards, &room, sizeof(*w->shards)))
+		return no_memory(e);
+	w->shard_room = (uint32_t)room;
+	w->shards[w->shard_count++] = *row;
+	return 0;
+}
+
+/* One that was put before, of the same bytes. */
+static bool find_made(const struct treewrite *w, struct shard *shard)
+{
+	for (size_t i = 0; i < w->made_count; i++) {
+		if (!hash_equal(&w->made[i].sum, &shard->sum))
+			continue;
+		shard->id = w->made[i].id;
+		return true;
+	}
+	return false;
+}
+
+static void keep(struct treewrite *w, const struct shard *shard,
+		 const struct buf *catalog)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+
+	if (w->cache && !name_shard(&key, w->pool, &shard->id))
+		cache_catalog_put(w->cache, w->store->bucket_id, key.data,
+				  &shard->sum, catalog->data, catalog->len);
+}
+
+/* The first `count` of those that wait become a shard. */
+static int cut_shard(struct treewrite *w, size_t count, struct err *e)
+{
+	CLEANUP_BUF struct buf catalog = BUF_INIT(CATALOG_MAX);
+	CLEANUP_BUF struct buf data = BUF_INIT(TREE_OBJECT_MAX);
+	struct shard shard = {
+		.entries = (uint32_t)count,
+		.first = edit_key(&w->waiting[0]),
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < count && !r; i++) {
+		r = edit_write(w->writer, &w->waiting[i], e);
+		w->wait_weight -= edit_weight(&w->waiting[i]);
+	}
+	if (!r)
+		r = catalog_writer_finish(w->writer, &catalog, e);
+	if (!r)
+		r = shard_encode(&data, catalog.data, catalog.len, &shard, e);
+	if (r)
+		return r;
+	w->wait_count -= count;
+	memmove(w->waiting, w->waiting + count,
+		w->wait_count * sizeof(*w->waiting));
+	if (!find_made(w, &shard)) {
+		if (w->made_count == w->made_room &&
+		    !grow((void **)&w->made, &w->made_room, sizeof(*w->made)))
+			return no_memory(e);
+		shard.id = object_ids_next(w->ids);
+		r = put_shard(w, &shard.id, &data, e);
+		if (r)
+			return r;
+		w->made[w->made_count++] = shard;
+		keep(w, &shard, &catalog);
+	}
+	return add_row(w, &shard, e);
+}
+
+/* How many of those that wait fill a shard. */
+static size_t shard_fill(const struct treewrite *w)
+{
+	uint64_t weight = 0;
+	size_t n = 0;
+
+	while (n < w->wait_count && n < w->shard_entries &&
+	       weight < SHARD_BYTES)
+		weight += edit_weight(&w->waiting[n++]);
+	return n;
+}
+
+static int wait_for_shard(void *arg, const struct edit_entry *entry,
+			  struct err *e)
+{
+	struct treewrite *w = arg;
+
+	if (w->wait_count == w->wait_room &&
+	    !grow((void **)&w->waiting, &w->wait_room, sizeof(*w->waiting)))
+		return no_memory(e);
+	w->waiting[w->wait_count++] = *entry;
+	w->wait_weight += edit_weight(entry);
+	if (w->wait_count < 2 * (size_t)w->shard_entries &&
+	    w->wait_weight < 2 * SHARD_BYTES)
+		return 0;
+	return cut_shard(w, shard_fill(w), e);
+}
+
+static int flush(struct treewrite *w, struct err *e)
+{
+	return w->wait_count ? cut_shard(w, w->wait_count, e) : 0;
+}
+
+static bool is_tiny(const struct treewrite *w)
+{
+	return w->wait_count < w->shard_entries / 4 &&
+	       w->wait_weight < SHARD_BYTES / 4;
+}
+
+static int write_shards(struct treewrite *w, struct edit *ed, struct err *e)
+{
+	const struct shard_table *old = ed->in.base->table;
+	int r = 0;
+
+	for (uint32_t i = 0; i < ed->part_count && !r; i++) {
+		bool join = w->wait_count && is_tiny(w);
+
+		if (!join)
+			r = flush(w, e);
+		if (r)
+			break;
+		if (ed->parts[i].touched || join)
+			r = edit_walk(ed, i, wait_for_shard, w, e);
+		else
+			r = add_row(w, &old->shards[i], e);
+	}
+	if (!r)
+		r = flush(w, e);
+	return r ? r : await_all(w, e);
+}
+
+/* ---- as a whole ---------------------------------------------------------- */
+
+struct count {
+	uint64_t entries, weight;
+};
+
+static int count_one(void *arg, const struct edit_entry *entry, struct err *e)
+{
+	struct count *c = arg;
+
+	(void)e;
+	c->entries++;
+	c->weight += edit_weight(entry);
+	return 0;
+}
+
+/* Counts a part; it is untouched after all where nothing was in reach of a
+ * directory's removal. */
+static int count_part(struct edit *ed, uint32_t i, struct count *all,
+		      struct err *e)
+{
+	struct edit_part *p = &ed->parts[i];
+	const struct shard_table *old = ed->in.base->table;
+	struct count c = { 0 };
+	int r;
+
+	if (p->touched) {
+		r = edit_walk(ed, i, count_one, &c, e);
+		if (r)
+			return r;
+	}
+	if (p->touched && old && p->first_op == p->end_op &&
+	    c.entries == old->shards[i].entries)
+		p->touched = false;
+	if (!p->touched) {
+		c.entries = old->shards[i].entries;
+		c.weight = old->shards[i].plain;
+	}
+	all->entries += c.entries;
+	all->weight += c.weight;
+	return 0;
+}
+
+static int write_one(void *arg, const struct edit_entry *entry, struct err *e)
+{
+	return edit_write(arg, entry, e);
+}
+
+static int write_inline(struct treewrite *w, struct edit *ed, struct err *e)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < ed->part_count && !r; i++)
+		r = edit_walk(ed, i, write_one, w->writer, e);
+	return r ? r : catalog_writer_finish(w->writer, &w->catalog, e);
+}
+
+int treewrite_run(struct treewrite *w, struct edit *ed, struct err *e)
+{
+	unsigned int part = ed->in.base->table ? 2 : 1;
+	struct count all = { 0 };
+	int r = 0;
+
+	catalog_writer_free(TAKE_PTR(w->writer));
+	if (catalog_writer_open(&w->writer))
+		return no_memory(e);
+	buf_reset(&w->catalog);
+	w->shard_count = 0;
+	w->wait_count = 0;
+	w->wait_weight = 0;
+	for (uint32_t i = 0; i < ed->part_count && !r; i++)
+		r = count_part(ed, i, &all, e);
+	if (r)
+		return r;
+	if (all.entries <= w->inline_entries / part &&
+	    all.weight <= INLINE_BYTES / part)
+		return write_inline(w, ed, e);
+	return write_shards(w, ed, e);
+}
+
+void treewrite_done(struct treewrite *w)
+{
+	(void)await_all(w, NULL); /* the run has failed already */
+	catalog_writer_free(w->writer);
+	buf_done(&w->catalog);
+	free(w->shards);
+	free(w->waiting);
+	free(w->made);
+	*w = (struct treewrite){ 0 };
+}
