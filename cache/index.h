@@ -20,6 +20,16 @@
 int index_encode(struct buf *out, const struct block *blocks, size_t count,
 		 struct err *e);
 
+/*
+ * Of the blob of a large file an index has the first block, the last, behind
+ * which the blob's own table stands (pack_toc.h), and those for which this says
+ * so: one of 64.
+ */
+static inline bool index_samples(const struct hash *hash)
+{
+	return !(hash->bytes[HASH_LEN - 1] & 63);
+}
+
 struct index;
 /* data: borrowed for the call. Errors: -EBADMSG, -ENOMEM. */
 int index_parse(struct index **ret_index, const void *data, size_t len,

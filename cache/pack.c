@@ -285,8 +285,8 @@ static int end_archive(struct pack_writer *w)
 	if (!r)
 		r = close_frame(w);
 	if (!r)
-		r = pack_toc_writer_finish(&w->toc, &w->out, &w->id, w->blocks,
-					   w->block_count);
+		r = pack_toc_writer_finish(&w->toc, &w->out, w->out.len, &w->id,
+					   w->blocks, w->block_count);
 	assert(r || w->out.len <= PACK_STORED_MAX);
 	return r;
 }

@@ -1,6 +1,6 @@
 /*
- * The bytes behind the archive in a pack, version 1. All integers are
- * little-endian.
+ * The bytes behind the archive in a pack, and behind the blocks in the blob of a
+ * large file, version 1. All integers are little-endian.
  *
  *   skippable zstd frame: 0x184D2A5B u32, length u32, and the table as stored:
  *      one zstd frame that bears its content size, then SHA-256 of that frame
@@ -18,10 +18,10 @@
  *
  *      0   8  "ASFSPTOC"
  *      8   4  version, 1
- *     12   4  members
+ *     12   4  members; none in the blob of a large file
  *     16   4  blocks
  *     20   4  frames
- *     24   4  blobs: 1, or 0 in a pack without members
+ *     24   4  blobs: 1, or 0 without blocks
  *     28   4  bytes of strings
  *     32      members (32 bytes each), in the order of the archive
  *               0   4  path: offset in the strings
@@ -34,7 +34,8 @@
  *              28   4  first block
  *   then      blocks, frames and the blob, which is the pack: see places.h; the
  *             blocks of the members in order, so that each begins where the one
- *             before ended
+ *             before ended; those of a large file in the order of the blob, each
+ *             a frame, from its first byte on
  *   then      strings: the paths, in order, without gaps
  *
  * The hash covers the table as stored: so that not even a bit that a decoder
@@ -150,23 +151,30 @@ static int check_members(const struct pack_toc *t, struct err *e)
 		if (r)
 			return r;
 	}
-	if (strings != t->strings_len || blocks != t->places.block_count)
+	if (strings != t->strings_len ||
+	    (t->count && blocks != t->places.block_count))
 		return damaged(e, "its table has parts that no member uses");
 	return 0;
 }
 
-/* Blocks of a pack stand in it, before its table. */
+/* Blocks of a pack stand in it, before its table; those of a large file are all
+ * that stands there. */
 static int check_frames(const struct pack_toc *t,
 			const struct pack_toc_place *at, struct err *e)
 {
+	uint64_t end = 0;
+
 	for (uint32_t i = 0; i < t->places.block_count; i++) {
 		struct block b;
 
 		places_at(&t->places, i, &b);
 		if (memcmp(&b.frame.blob, &at->id, sizeof(at->id)) ||
-		    b.frame.codec != CODEC_ZSTD ||
 		    b.frame.off + b.frame.stored > at->off)
 			return damaged(e, "a block's place");
+		if (t->count ? b.frame.codec != CODEC_ZSTD
+			     : b.frame.off != end || b.len != b.frame.raw)
+			return damaged(e, "a block's frame");
+		end = b.frame.off + b.frame.stored;
 	}
 	return 0;
 }
@@ -392,7 +400,7 @@ static int add_footer(struct buf *out, const struct pack_toc_place *at)
 }
 
 int pack_toc_writer_finish(struct pack_toc_writer *w, struct buf *out,
-			   const struct object_id *id,
+			   uint64_t off, const struct object_id *id,
 			   const struct block *blocks, size_t block_count)
 {
 	CLEANUP_BUF struct buf table = BUF_INIT(PACK_TOC_MAX);
@@ -415,7 +423,7 @@ int pack_toc_writer_finish(struct pack_toc_writer *w, struct buf *out,
 		return -ENOMEM; /* with room for the bound, nothing else can */
 	hash_of(&sum, to + SKIP_HEAD, n);
 	memcpy(to + SKIP_HEAD + n, sum.bytes, HASH_LEN);
-	at.off = out->len + SKIP_HEAD;
+	at.off = off + SKIP_HEAD;
 	at.stored = (uint32_t)(n + HASH_LEN);
 	at.raw = (uint32_t)table.len;
 	put_le32(to, SKIP_TOC);

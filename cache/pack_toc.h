@@ -1,8 +1,8 @@
 /*
- * The end of a pack: table of contents and footer.
+ * The end of a pack, and of a large file's blob: table of contents and footer.
  *
- * The table lists the members, and every block with its hash and place. It and
- * the footer are each covered by a SHA-256.
+ * The table lists the members (a large file's blob has none), and every block
+ * with its hash and place. It and the footer are each covered by a SHA-256.
  *
  * Threads: a parsed table is immutable.
  */
@@ -78,8 +78,8 @@ uint64_t pack_toc_writer_size(const struct pack_toc_writer *w, size_t path_len,
 			      uint64_t block_count, uint64_t frame_count);
 /* Upper bound of what pack_toc_writer_finish appends for a table of `raw`. */
 uint64_t pack_toc_bound(uint64_t raw);
-/* Appends table and footer to a pack of which `out` holds all bytes so far.
- * -ENOMEM, -EFBIG. */
+/* Appends table and footer. off: where in the object they begin. -ENOMEM,
+ * -EFBIG. */
 int pack_toc_writer_finish(struct pack_toc_writer *w, struct buf *out,
-			   const struct object_id *id,
+			   uint64_t off, const struct object_id *id,
 			   const struct block *blocks, size_t block_count);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cache/names.h"
+#include "cache/pack_toc.h"
 #include "s3/base/cleanup.h"
 #include "s3/base/io.h"
 
@@ -20,6 +21,7 @@
 #define PARTS_AT_ONCE 4
 #define LEVEL 3 /* zstd */
 #define ABORT_TIMEOUT_MS 10000u
+#define TABLE_MAX (1u << 20) /* bytes; of PLAN_BLOB_BLOCKS at most 80 each */
 
 struct chunk {
 	struct pool_job job;
@@ -170,6 +172,21 @@ static int chunk_take(struct upload *up, struct chunk *c, struct err *e)
 	return 0;
 }
 
+/* The blob's own table, by which a later push finds the blocks that are in no
+ * index. */
+static int add_table(struct upload *up, struct err *e)
+{
+	struct pack_toc_writer w;
+	int r;
+
+	pack_toc_writer_init(&w);
+	r = pack_toc_writer_finish(&w, &up->data, up->off, &up->id, up->blocks,
+				   up->plan->count);
+	pack_toc_writer_done(&w);
+	return r ? err_set(e, r, "'%s': %s", up->plan->file->path, strerror(-r))
+		 : 0;
+}
+
 /* ---- sending ------------------------------------------------------------ */
 
 static int start_multipart(struct upload *up, struct err *e)
@@ -248,8 +265,13 @@ static int send_whole(struct upload *up, struct err *e)
 static int finish_multipart(struct upload *up, struct err *e)
 {
 	struct sent t = { 0 };
-	int r = up->data.len ? part_send(up, up->data.len, e) : 0;
+	int r = 0;
 
+	while (!r && up->data.len)
+		r = part_send(up,
+			      up->data.len < up->part_size ? up->data.len
+							   : up->part_size,
+			      e);
 	for (size_t i = 0; i < PARTS_AT_ONCE && !r; i++)
 		r = part_wait(up, &up->slots[i], e);
 	if (r)
@@ -302,6 +324,8 @@ static int send_all(struct upload *up, struct err *e)
 	}
 	for (size_t i = 0; i < CHUNKS_AHEAD; i++)
 		chunk_wait(&up->chunks[i]);
+	if (!r)
+		r = add_table(up, e);
 	if (r)
 		return r;
 	return up->part_size ? finish_multipart(up, e) : send_whole(up, e);
@@ -364,7 +388,7 @@ int blob_upload(struct sending *s, const struct plan_blob *plan,
 	}
 	r = upload_init(&up, e);
 	buf_init(&up.data, (up.part_size ? up.part_size : BLOB_PUT_MAX) +
-				   CHUNK_BLOCKS * FRAME_STORED_MAX);
+				   CHUNK_BLOCKS * FRAME_STORED_MAX + TABLE_MAX);
 	if (!r)
 		r = send_all(&up, e);
 	if (r)

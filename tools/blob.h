@@ -1,5 +1,6 @@
 /*
- * Uploads new blocks of one large file as a blob of data alone.
+ * Uploads new blocks of one large file as a blob of data alone, with a table of
+ * them behind it.
  *
  * Each block is a frame: zstd where that saves more than 3 %, else raw. Blocks
  * are read and compressed in parallel, a few ahead; up to BLOB_PUT_MAX bytes go

@@ -13,6 +13,7 @@
 #include "cache/names.h"
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
+#include "tools/blobtable.h"
 
 #define ROUNDS 4
 /* A commit must follow within an hour of the pool's listing. */
@@ -177,6 +178,9 @@ static int look_up(struct content *c, const struct catalog *cat, struct err *e)
 		return r;
 	(void)plan_withdraw(p, is_condemned, c);
 	plan_offer_all(p, find_in_pool, c);
+	r = blobtable_offer(p, c->inventory, c->store, e);
+	if (r)
+		return r;
 	return plan_cut(p) ? no_memory(e) : 0;
 }
 
@@ -200,9 +204,12 @@ int content_plan(struct content *c, const struct diff *diff,
 
 /* ---- index -------------------------------------------------------------- */
 
-static int note_added(void *arg, const struct block *block)
+static int note_added(void *arg, const struct block *block, bool indexed)
 {
 	struct content *c = arg;
+
+	if (!indexed)
+		return plan_place(&c->plan, block);
 
 	if (c->added_count == c->added_room) {
 		size_t room = c->added_room ? 2 * c->added_room : 1024;

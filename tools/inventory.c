@@ -37,6 +37,7 @@ struct inventory {
 	size_t index_count;
 	size_t part_count;
 	struct gclist *condemned; /* owned; NULL: none, or not read yet */
+	uint64_t asked_bytes; /* of indexes asked for over the network */
 	bool distrusted; /* there is a condemned list that cannot be read */
 
 	struct lock lock; /* LOCK_RANK_TOOL */
@@ -210,10 +211,10 @@ int inventory_fetch(struct inventory *inv, uint64_t max_bytes, struct err *e)
 			p->asked = true;
 			continue;
 		}
-		if (!p->is_gc && size > max_bytes)
+		if (!p->is_gc && size + inv->asked_bytes > max_bytes)
 			continue;
 		if (!p->is_gc)
-			max_bytes -= size;
+			inv->asked_bytes += size;
 		p->asked = true;
 		get(inv, p);
 	}
@@ -295,4 +296,24 @@ bool inventory_find(const struct inventory *inv, const struct hash *hash,
 		return true;
 	}
 	return false;
+}
+
+uint64_t inventory_blob_end(const struct inventory *inv,
+			    const struct object_id *id)
+{
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < inv->index_count; i++) {
+		const struct index *ix = inv->parts[i].index;
+
+		for (size_t k = 0; ix && k < index_count(ix); k++) {
+			struct block b;
+
+			index_at(ix, k, &b);
+			if (!memcmp(&b.frame.blob, id, sizeof(*id)) &&
+			    b.frame.off + b.frame.stored > end)
+				end = b.frame.off + b.frame.stored;
+		}
+	}
+	return end;
 }

@@ -35,9 +35,9 @@ uint64_t inventory_asked_ms(const struct inventory *inv);
 
 /*
  * Asks for the newest condemned list, and for indexes from the newest to older
- * ones as long as those not in the cache are no more than `max_bytes` together.
- * Returns at once; inventory_settle waits. May be called again with more: what
- * was asked for is not asked for twice.
+ * ones as long as those not in the cache are no more than `max_bytes` together,
+ * with what was asked for before. Returns at once; inventory_settle waits. May be
+ * called again with more.
  */
 int inventory_fetch(struct inventory *inv, uint64_t max_bytes, struct err *e);
 /* Whether anything asked for has to come over the network and may not have
@@ -54,5 +54,8 @@ int inventory_settle(struct inventory *inv, struct err *e);
  * condemned. */
 bool inventory_find(const struct inventory *inv, const struct hash *hash,
 		    struct block *ret_block);
+/* Where in the blob the last block ends that an index names there; 0: none does. */
+uint64_t inventory_blob_end(const struct inventory *inv,
+			    const struct object_id *id);
 bool inventory_condemned(const struct inventory *inv,
 			 const struct object_id *id);

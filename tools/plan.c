@@ -32,6 +32,7 @@ enum want_state {
 struct want {
 	struct table_item item; /* key: block.hash */
 	enum want_state state;
+	bool found; /* its place is one that plan_offer_all found */
 	struct block block; /* the place counts when it is placed */
 };
 
@@ -140,6 +141,7 @@ static void place(struct want *w, const struct block *block)
 		return;
 	w->block = *block;
 	w->state = WANT_PLACED;
+	w->found = false;
 }
 
 void plan_offer(struct plan *p, const struct block *block)
@@ -166,6 +168,7 @@ size_t plan_offer_all(struct plan *p,
 		    !find(arg, &w->block.hash, &block))
 			continue;
 		place(w, &block);
+		w->found = true;
 		count++;
 	}
 	return count;
@@ -209,44 +212,88 @@ static bool settled(const struct plan *p, const struct scan_entry *file)
 	return true;
 }
 
+static bool placed(const struct plan *p, const struct scan_entry *file)
+{
+	for (uint64_t i = 0; i < block_count(size_of(file)); i++) {
+		if (want_of(p, &file->hashes[i])->state != WANT_PLACED)
+			return false;
+	}
+	return true;
+}
+
+int plan_each_partial(const struct plan *p,
+		      int (*fn)(void *arg, const struct block *block),
+		      void *arg)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->file_count && !r; i++) {
+		const struct scan_entry *file = p->files[i];
+
+		if (size_of(file) <= PACKED_FILE_MAX || placed(p, file))
+			continue;
+		for (uint64_t k = 0; k < block_count(size_of(file)) && !r;
+		     k++) {
+			const struct want *w = want_of(p, &file->hashes[k]);
+
+			if (w->state == WANT_PLACED && w->found)
+				r = fn(arg, &w->block);
+		}
+	}
+	return r;
+}
+
 static void mark_pending(struct plan *p, const struct scan_entry *file)
 {
 	for (uint64_t i = 0; i < block_count(size_of(file)); i++)
 		want_of(p, &file->hashes[i])->state = WANT_PENDING;
 }
 
-static int add_blob(struct plan *p, struct scan_entry *file)
+static struct plan_blob *new_blob(struct plan *p, struct scan_entry *file)
 {
-	uint64_t size = size_of(file);
 	struct plan_blob *b;
 
-	if (block_count(size) > UINT32_MAX)
-		return -EFBIG;
 	if (p->blob_count == p->blob_room) {
 		size_t room = p->blob_room ? 2 * p->blob_room : 16;
 		struct plan_blob *more =
 			reallocarray(p->blobs, room, sizeof(*more));
 
 		if (!more)
-			return -ENOMEM;
+			return NULL;
 		p->blobs = more;
 		p->blob_room = room;
 	}
 	b = &p->blobs[p->blob_count];
 	*b = (struct plan_blob){ .file = file };
-	b->blocks = calloc(block_count(size), sizeof(*b->blocks));
+	b->blocks = calloc(PLAN_BLOB_BLOCKS, sizeof(*b->blocks));
 	if (!b->blocks)
-		return -ENOMEM;
+		return NULL;
 	p->blob_count++;
+	return b;
+}
+
+static int add_blobs(struct plan *p, struct scan_entry *file)
+{
+	uint64_t size = size_of(file);
+	struct plan_blob *b = NULL;
+
+	if (block_count(size) > UINT32_MAX)
+		return -EFBIG;
 	for (uint32_t i = 0; i < block_count(size); i++) {
 		struct want *w = want_of(p, &file->hashes[i]);
 
 		if (w->state != WANT_MISSING)
 			continue;
+		if (!b || b->count == PLAN_BLOB_BLOCKS)
+			b = new_blob(p, file);
+		if (!b)
+			return -ENOMEM;
 		w->state = WANT_PENDING;
 		b->blocks[b->count++] = i;
 		b->raw += block_len(size, i);
 	}
+	if (b)
+		b->ends = true;
 	return 0;
 }
 
@@ -340,7 +387,7 @@ int plan_cut(struct plan *p)
 			continue;
 		p->upload_files++;
 		if (size_of(file) > PACKED_FILE_MAX) {
-			r = add_blob(p, file);
+			r = add_blobs(p, file);
 			continue;
 		}
 		mark_pending(p, file);

@@ -33,8 +33,13 @@ struct plan_pack {
 	uint64_t raw; /* bytes of their content */
 };
 
+/* The most blocks of a large file that one blob holds, so that what is
+ * interrupted loses no more. */
+#define PLAN_BLOB_BLOCKS 1024
+
 struct plan_blob {
 	struct scan_entry *file; /* larger than PACKED_FILE_MAX */
+	bool ends; /* the last of its file */
 	uint32_t *blocks; /* which of its blocks; owned */
 	size_t count;
 	uint64_t raw; /* bytes of these blocks */
@@ -67,6 +72,11 @@ void plan_offer(struct plan *p, const struct block *block);
 size_t plan_offer_all(struct plan *p,
 		      bool (*find)(void *arg, const struct hash *hash,
 				   struct block *ret_block),
+		      void *arg);
+/* Calls `fn` with the places that plan_offer_all found for blocks of large files
+ * of which others are missing; stops at the first that returns non-zero, and returns that. */
+int plan_each_partial(const struct plan *p,
+		      int (*fn)(void *arg, const struct block *block),
 		      void *arg);
 /* Takes back every place for which `gone` says so. Returns how many. */
 size_t plan_withdraw(struct plan *p,

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/index.h"
 #include "cache/names.h"
 #include "cache/pack.h"
 #include "tools/blob.h"
@@ -244,7 +245,7 @@ static int run_blob(struct item *it, struct err *e)
 		r = blob_upload(&it->u->s, it->blob, &it->id, &it->blocks, e);
 	if (!r) {
 		it->block_count = it->blob->count;
-		progress_add(it->u->s.progress, 1, 0);
+		progress_add(it->u->s.progress, it->blob->ends, 0);
 	}
 	return r;
 }
@@ -347,8 +348,16 @@ size_t uploader_objects(const struct uploader *u)
 	return objects;
 }
 
+/* Of a large file's blob a few; its table has the rest. */
+static bool is_indexed(const struct item *it, size_t k)
+{
+	return it->pack || !k || k + 1 == it->block_count ||
+	       index_samples(&it->blocks[k].hash);
+}
+
 int uploader_each_block(const struct uploader *u,
-			int (*fn)(void *arg, const struct block *block),
+			int (*fn)(void *arg, const struct block *block,
+				  bool indexed),
 			void *arg)
 {
 	int r = 0;
@@ -359,7 +368,7 @@ int uploader_each_block(const struct uploader *u,
 		if (it->state != ITEM_COMPLETE)
 			continue;
 		for (size_t k = 0; k < it->block_count && !r; k++)
-			r = fn(arg, &it->blocks[k]);
+			r = fn(arg, &it->blocks[k], is_indexed(it, k));
 	}
 	return r;
 }
@@ -368,11 +377,16 @@ int uploader_each_changed(const struct uploader *u,
 			  int (*fn)(void *arg, struct scan_entry *file),
 			  void *arg)
 {
+	const struct scan_entry *last = NULL;
 	int r = 0;
 
 	for (size_t i = 0; i < u->count && !r; i++) {
-		if (u->items[i].state == ITEM_CHANGED)
-			r = fn(arg, u->items[i].blob->file);
+		const struct item *it = &u->items[i];
+
+		if (it->state != ITEM_CHANGED || it->blob->file == last)
+			continue;
+		last = it->blob->file;
+		r = fn(arg, it->blob->file);
 	}
 	return r;
 }

@@ -56,12 +56,13 @@ int uploader_wait(struct uploader *u, bool (*stop)(void), struct err *e);
 
 /* After uploader_wait, also a failed one: */
 size_t uploader_objects(const struct uploader *u); /* uploaded completely */
-/* The blocks of these, with their places. Stops at the first that returns
- * non-zero, and returns that. */
+/* The blocks of these, with their places, and whether they belong into an index.
+ * Stops at the first that returns non-zero, and returns that. */
 int uploader_each_block(const struct uploader *u,
-			int (*fn)(void *arg, const struct block *block),
+			int (*fn)(void *arg, const struct block *block,
+				  bool indexed),
 			void *arg);
-/* Large files that are not what was hashed: their blobs were given up. */
+/* Large files that are not what was hashed, each once: blobs were given up. */
 int uploader_each_changed(const struct uploader *u,
 			  int (*fn)(void *arg, struct scan_entry *file),
 			  void *arg);

@@ -281,6 +281,64 @@ static void test_toc(const struct buf *pack, const struct block *blocks,
 	is_int(wrong, 0, "blocks come back");
 }
 
+/* ---- the blob of a large file -------------------------------------------- */
+
+/* Writes and reads the table of three blocks; the last one's frame begins
+ * `gap` bytes behind the one before. */
+static int large_table(uint32_t gap, uint32_t last_off, struct err *e)
+{
+	CLEANUP(pack_toc_freep) struct pack_toc *toc = NULL;
+	CLEANUP_BUF struct buf out = BUF_INIT(1 << 20);
+	struct pack_toc_writer w;
+	struct pack_toc_place at;
+	struct block blocks[3] = { 0 };
+	uint64_t off = 0;
+	int r;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		struct block *b = &blocks[i];
+
+		hash_of(&b->hash, &i, sizeof(i));
+		b->len = i < 2 ? BLOCK_MAX : 77;
+		b->frame.blob = pack_id;
+		b->frame.off = off + (i == 2 ? gap : 0);
+		b->frame.codec = i == 1 ? CODEC_ZSTD : CODEC_RAW;
+		b->frame.stored = i == 1 ? 500 : b->len;
+		b->frame.raw = b->len + (i == 2 ? last_off : 0);
+		b->off = i == 2 ? last_off : 0;
+		off = b->frame.off + b->frame.stored;
+	}
+	pack_toc_writer_init(&w);
+	r = pack_toc_writer_finish(&w, &out, off, &pack_id, blocks, 3);
+	pack_toc_writer_done(&w);
+	if (!r) /* as read from the end of the last block on */
+		r = pack_footer_parse(&at, out.data, out.len, off + out.len, e);
+	if (!r && at.off < off)
+		r = -EINVAL;
+	if (!r)
+		r = pack_toc_parse(&toc, &at, out.data + (at.off - off),
+				   at.stored, e);
+	if (r)
+		return r;
+	for (uint32_t i = 0; i < 3; i++) {
+		struct block b;
+
+		pack_toc_block_at(toc, i, &b);
+		r |= !same(&b, &blocks[i]);
+	}
+	return r || pack_toc_block_count(toc) != 3 ||
+	       pack_toc_member_count(toc);
+}
+
+static void test_large(void)
+{
+	struct err e = { 0 };
+
+	is_int(large_table(0, 0, &e), 0, "table of a large file: %s", e.text);
+	is_int(large_table(1, 0, &e), -EBADMSG, "a gap between its frames");
+	is_int(large_table(0, 1, &e), -EBADMSG, "a block that is no frame");
+}
+
 /* 0: the same table came out. */
 static int read_toc(const struct buf *pack, size_t members)
 {
@@ -521,5 +579,6 @@ int main(void)
 	test_damage();
 	test_longest();
 	test_empty();
+	test_large();
 	return tap_done();
 }

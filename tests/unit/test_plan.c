@@ -178,6 +178,70 @@ static void test_large(void)
 	fixture_done(&f);
 }
 
+static bool find_10x(void *arg, const struct hash *hash,
+		     struct block *ret_block)
+{
+	(void)arg;
+	for (unsigned int nr = 100; nr < 110; nr++) {
+		struct hash h = hash_nr(nr);
+
+		if (!hash_equal(&h, hash))
+			continue;
+		*ret_block = block_nr(nr, MIB, 9);
+		return true;
+	}
+	return false;
+}
+
+static int count_9(void *arg, const struct block *block)
+{
+	size_t *count = arg;
+
+	*count += block->frame.blob.bytes[0] == 9 ? 1 : 100;
+	return 0;
+}
+
+static void test_partial(void)
+{
+	struct fixture f;
+	size_t count = 0;
+
+	fixture_init(&f);
+	(void)add(&f, 20ull * MIB, 90); /* 100 - 109 of it are found */
+	(void)add(&f, 2 * MIB, 300); /* not large */
+	offer(&f, 91, MIB, 7); /* from the tree */
+	ok(!plan_cut(&f.plan), "cut before");
+	is_int(plan_offer_all(&f.plan, find_10x, NULL), 10, "found some");
+	(void)plan_each_partial(&f.plan, count_9, &count);
+	is_int(count, 10, "what was found for a part of a large file");
+	for (unsigned int nr = 90; nr < 100; nr++)
+		offer(&f, nr, MIB, 7);
+	count = 0;
+	(void)plan_each_partial(&f.plan, count_9, &count);
+	is_int(count, 0, "nothing when all of it has places");
+	fixture_done(&f);
+}
+
+static void test_huge(void)
+{
+	const uint64_t blocks = 2 * PLAN_BLOB_BLOCKS + 7;
+	struct fixture f;
+	uint64_t count = 0;
+
+	fixture_init(&f);
+	(void)add(&f, blocks * MIB, 1);
+	ok(!plan_cut(&f.plan), "cut");
+	is_int(f.plan.blob_count, 3, "blobs of a huge file");
+	for (size_t i = 0; i < f.plan.blob_count; i++)
+		count += f.plan.blobs[i].count;
+	is_int(count, blocks, "have all blocks");
+	ok(!f.plan.blobs[1].ends && f.plan.blobs[2].ends &&
+		   f.plan.blobs[2].blocks[0] == 2 * PLAN_BLOB_BLOCKS,
+	   "one behind the other");
+	is_int(f.plan.upload_files, 1, "one file");
+	fixture_done(&f);
+}
+
 /* Sizes of files, and how many packs they make. */
 static void test_cut(void)
 {
@@ -267,6 +331,8 @@ int main(void)
 	test_length();
 	test_withdraw();
 	test_large();
+	test_partial();
+	test_huge();
 	test_cut();
 	test_equal();
 	test_changed();
