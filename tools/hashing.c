@@ -57,6 +57,8 @@ struct worker {
 	struct pool_job job;
 	struct round *round;
 	void *block; /* BLOCK_MAX bytes, for what is not kept; owned */
+	bool has_zeros;
+	struct hash zeros; /* of a block of zeros */
 };
 
 static bool same_now(int fd, const struct stat *then)
@@ -64,6 +66,34 @@ static bool same_now(int fd, const struct stat *then)
 	struct stat now;
 
 	return !fstat(fd, &now) && scan_same_file(&now, then);
+}
+
+/* Whether the range lies in a hole, which need not be read. */
+static bool is_hole(int fd, const struct stat *st, uint64_t off, uint32_t len)
+{
+	off_t data;
+
+	if (st->st_blocks >= st->st_size / 512)
+		return false;
+	data = lseek(fd, (off_t)off, SEEK_DATA);
+	return data < 0 ? errno == ENXIO : (uint64_t)data >= off + len;
+}
+
+/* Names a block of zeros, and puts them at `to` if that is not NULL. */
+static void name_zeros(struct worker *w, char *to, uint32_t len,
+		       struct hash *ret_hash)
+{
+	if (to)
+		memset(to, 0, len);
+	if (len < BLOCK_MAX || !w->has_zeros) {
+		memset(w->block, 0, len);
+		hash_of(ret_hash, w->block, len);
+		if (len < BLOCK_MAX)
+			return;
+		w->zeros = *ret_hash;
+		w->has_zeros = true;
+	}
+	*ret_hash = w->zeros;
 }
 
 /* Reads and names blocks of one unit. 0, -EAGAIN when the file is not what it
@@ -87,10 +117,16 @@ static int read_unit(struct round *r, struct worker *w, const struct unit *u)
 	for (uint64_t i = u->first; i < u->first + u->count; i++) {
 		char *to = kept ? kept + i * BLOCK_MAX : w->block;
 		uint32_t len = block_len(size, i);
-		ssize_t n = io_pread_full(fd, to, len, i * BLOCK_MAX);
+		ssize_t n;
 
 		if (r->h->stop())
 			return -ECANCELED;
+		if (is_hole(fd, &entry->st, i * BLOCK_MAX, len)) {
+			name_zeros(w, kept ? to : NULL, len, &entry->hashes[i]);
+			progress_add(r->h->progress, 0, len);
+			continue;
+		}
+		n = io_pread_full(fd, to, len, i * BLOCK_MAX);
 		if (n < 0)
 			return (int)n;
 		if ((size_t)n < len)

@@ -10,7 +10,8 @@ from()
 {
 	local cache=$TMP/cache.$STORE.$1
 	shift
-	mkdir -p -m 700 "$cache"
+	mkdir -p "$cache"
+	chmod 700 "$cache"
 	ASSETFS_CACHE_DIR=$cache "$ASSETCTL" push --json "$@" >"$TMP/json" ||
 		fail "push $*"
 }
