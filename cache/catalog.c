@@ -643,6 +643,18 @@ uint32_t catalog_total_blocks(const struct catalog *cat)
 	return cat->places.block_count;
 }
 
+uint32_t catalog_total_blobs(const struct catalog *cat)
+{
+	return cat->places.blob_count;
+}
+
+void catalog_blob_at(const struct catalog *cat, uint32_t i,
+		     struct object_id *ret_id)
+{
+	memcpy(ret_id->bytes, cat->places.blobs + (size_t)i * OBJECT_ID_LEN,
+	       OBJECT_ID_LEN);
+}
+
 uint32_t catalog_frame_number(const struct catalog *cat, uint32_t block)
 {
 	return places_frame(&cat->places, block);

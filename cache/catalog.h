@@ -121,6 +121,10 @@ int catalog_path(const struct catalog *cat, uint32_t index, struct buf *out);
 void catalog_block_at(const struct catalog *cat, uint32_t block,
 		      struct block *ret_block);
 uint32_t catalog_total_blocks(const struct catalog *cat);
+/* The blobs that they stand in, each once: i < catalog_total_blobs. */
+uint32_t catalog_total_blobs(const struct catalog *cat);
+void catalog_blob_at(const struct catalog *cat, uint32_t i,
+		     struct object_id *ret_id);
 
 /*
  * The blocks that stand in one frame, which one read brings: wherever in the

@@ -44,18 +44,88 @@ int name_index(struct buf *out, const char *pool, int64_t time_s,
 	return add_id(out, id);
 }
 
-bool name_parse_tree(const char *name, size_t len, uint64_t *ret_seq)
+int name_gclist(struct buf *out, const char *pool, uint64_t n)
 {
-	const size_t prefix = strlen(TREE_PREFIX);
+	return buf_addf(out, "%s" POOL_DIR "gc/%016llx", pool,
+			(unsigned long long)n);
+}
+
+/* 16 lower-case hex digits. */
+static bool parse_u64(const char *digits, uint64_t *ret_value)
+{
 	unsigned char big[SEQ_DIGITS / 2];
 	uint64_t v = 0;
 
-	if (len != prefix + SEQ_DIGITS || memcmp(name, TREE_PREFIX, prefix) ||
-	    hex_decode(big, sizeof(big), name + prefix, SEQ_DIGITS))
+	if (hex_decode(big, sizeof(big), digits, SEQ_DIGITS))
 		return false;
 	for (size_t i = 0; i < sizeof(big); i++)
 		v = v << 8 | big[i];
-	if (v == UINT64_MAX)
+	*ret_value = v;
+	return true;
+}
+
+static bool parse_id(const char *digits, size_t len, struct object_id *ret_id)
+{
+	return len == OBJECT_ID_HEX - 1 &&
+	       !hex_decode(ret_id->bytes, OBJECT_ID_LEN, digits, len);
+}
+
+/* Steps over `word` at the beginning of the key. */
+static bool skip(const char **key, size_t *len, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (*len < n || memcmp(*key, word, n))
+		return false;
+	*key += n;
+	*len -= n;
+	return true;
+}
+
+static bool parse_index(const char *key, size_t len, struct pool_name *n)
+{
+	uint64_t time;
+
+	if (len <= SEQ_DIGITS || key[SEQ_DIGITS] != '-' ||
+	    !parse_u64(key, &time) || time > INT64_MAX)
+		return false;
+	n->time_s = (int64_t)time;
+	return parse_id(key + SEQ_DIGITS + 1, len - SEQ_DIGITS - 1, &n->id);
+}
+
+bool name_parse_pool(const char *pool, const char *key, size_t len,
+		     struct pool_name *ret_name)
+{
+	struct pool_name n = { 0 };
+	bool good = false;
+
+	if (!skip(&key, &len, pool) || !skip(&key, &len, POOL_DIR))
+		return false;
+	if (skip(&key, &len, "blob/")) {
+		n.kind = POOL_BLOB;
+		good = parse_id(key, len, &n.id);
+	} else if (skip(&key, &len, "shard/")) {
+		n.kind = POOL_SHARD;
+		good = parse_id(key, len, &n.id);
+	} else if (skip(&key, &len, "index/")) {
+		n.kind = POOL_INDEX;
+		good = parse_index(key, len, &n);
+	} else if (skip(&key, &len, "gc/")) {
+		n.kind = POOL_GCLIST;
+		good = len == SEQ_DIGITS && parse_u64(key, &n.n) && n.n;
+	}
+	if (good)
+		*ret_name = n;
+	return good;
+}
+
+bool name_parse_tree(const char *name, size_t len, uint64_t *ret_seq)
+{
+	const size_t prefix = strlen(TREE_PREFIX);
+	uint64_t v;
+
+	if (len != prefix + SEQ_DIGITS || memcmp(name, TREE_PREFIX, prefix) ||
+	    !parse_u64(name + prefix, &v) || v == UINT64_MAX)
 		return false;
 	*ret_seq = UINT64_MAX - v;
 	return true;

@@ -6,6 +6,9 @@
  *   <pool>.assetfs/blob/<id>        <pool>.assetfs/index/<time>-<id>
  *   <pool>.assetfs/shard/<id>       <pool>.assetfs/gc/<n>
  *
+ * <time> and <n> are 16 lower-case hex digits, so that the newest lists last; <id>
+ * is 32 of them.
+ *
  * A pool is "" (the bucket's root) or "a/b/". Directories are "" or "a/b/".
  */
 #pragma once
@@ -29,6 +32,27 @@ int name_shard(struct buf *out, const char *pool, const struct object_id *id);
 /* time_s: the store's clock; written as 16 hex digits, so that keys sort. */
 int name_index(struct buf *out, const char *pool, int64_t time_s,
 	       const struct object_id *id);
+/* n: from 1. */
+int name_gclist(struct buf *out, const char *pool, uint64_t n);
+
+enum pool_kind {
+	POOL_BLOB,
+	POOL_SHARD,
+	POOL_INDEX,
+	POOL_GCLIST,
+};
+
+struct pool_name {
+	enum pool_kind kind;
+	struct object_id id; /* but of POOL_GCLIST */
+	int64_t time_s; /* POOL_INDEX */
+	uint64_t n; /* POOL_GCLIST */
+};
+
+/* What a key says, if it is one that name_blob, name_shard, name_index or
+ * name_gclist make for this pool. */
+bool name_parse_pool(const char *pool, const char *key, size_t len,
+		     struct pool_name *ret_name);
 
 /* The last component of a key, `.assetfs-tree-<16 hex>` (lower case): its
  * sequence number. False if it is none; sequence 0 is none. */

@@ -222,6 +222,11 @@ int intern_add(struct intern *t, const void *record, uint32_t max,
 	return 0;
 }
 
+bool intern_has(const struct intern *t, const void *record)
+{
+	return t->slot_count && *slot_of(t, record);
+}
+
 void place_set_init(struct place_set *s)
 {
 	intern_init(&s->frames, PLACES_FRAME_LEN);

@@ -65,6 +65,7 @@ void intern_done(struct intern *t);
 /* -ENOMEM, -EFBIG when there would be more than `max`. */
 int intern_add(struct intern *t, const void *record, uint32_t max,
 	       uint32_t *ret_index);
+bool intern_has(const struct intern *t, const void *record);
 
 /* Frames and blobs for writing. */
 struct place_set {

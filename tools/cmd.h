@@ -14,3 +14,4 @@ enum {
 int cmd_push(int argc, char **argv);
 int cmd_pull(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
+int cmd_gc(int argc, char **argv);

@@ -55,6 +55,53 @@ static void test_parse_tree(void)
 	}
 }
 
+static void test_parse_pool(void)
+{
+#define ID "0a00000000000000000000ff00000007"
+	static const struct {
+		const char *pool, *key;
+		int kind; /* -1: none */
+	} cases[] = {
+		{ "", ".assetfs/blob/" ID, POOL_BLOB },
+		{ "", ".assetfs/shard/" ID, POOL_SHARD },
+		{ "", ".assetfs/index/0000000000000065-" ID, POOL_INDEX },
+		{ "", ".assetfs/gc/0000000000000065", POOL_GCLIST },
+		{ "a/b/", "a/b/.assetfs/blob/" ID, POOL_BLOB },
+		{ "a/", ".assetfs/blob/" ID, -1 },
+		{ "", "a/.assetfs/blob/" ID, -1 },
+		{ "", ".assetfs/blob/" ID "0", -1 },
+		{ "", ".assetfs/blob/0A00000000000000000000FF00000007", -1 },
+		{ "", ".assetfs/blob/x/" ID, -1 },
+		{ "", ".assetfs/index/" ID, -1 },
+		{ "", ".assetfs/index/0000000000000065_" ID, -1 },
+		{ "", ".assetfs/index/8000000000000000-" ID, -1 },
+		{ "", ".assetfs/gc/0000000000000000", -1 },
+		{ "", ".assetfs/gc/65", -1 },
+		{ "", ".assetfs/gc/00000000000000650", -1 },
+		{ "", ".assetfs/tmp/" ID, -1 },
+		{ "", ".assetfs/", -1 },
+		{ "", "", -1 },
+	};
+	static const struct object_id id = { { 0x0a, [11] = 0xff, [15] = 7 } };
+
+	for (size_t i = 0; i < TAP_COUNT(cases); i++) {
+		struct pool_name n = { .kind = 99 };
+		bool good = name_parse_pool(cases[i].pool, cases[i].key,
+					    strlen(cases[i].key), &n);
+
+		ok(good == (cases[i].kind >= 0), "parse '%s'", cases[i].key);
+		if (!good)
+			continue;
+		is_int((int)n.kind, cases[i].kind, "kind of '%s'",
+		       cases[i].key);
+		ok(n.kind == POOL_GCLIST || !memcmp(&n.id, &id, sizeof(id)),
+		   "its id");
+		ok(n.kind != POOL_GCLIST || n.n == 0x65, "its number");
+		ok(n.kind != POOL_INDEX || n.time_s == 0x65, "its time");
+	}
+#undef ID
+}
+
 static void test_order(void)
 {
 	CLEANUP_BUF struct buf a = BUF_INIT(100);
@@ -63,6 +110,11 @@ static void test_order(void)
 	(void)name_tree(&a, "", 41);
 	(void)name_tree(&b, "", 42);
 	ok(strcmp(b.data, a.data) < 0, "the newest version lists first");
+	buf_reset(&a);
+	buf_reset(&b);
+	(void)name_gclist(&a, "", 9);
+	(void)name_gclist(&b, "", 10);
+	ok(strcmp(b.data, a.data) > 0, "the newest list lists last");
 }
 
 static void test_reserved(void)
@@ -129,6 +181,7 @@ int main(void)
 {
 	test_build();
 	test_parse_tree();
+	test_parse_pool();
 	test_order();
 	test_reserved();
 	test_safe();

@@ -1,0 +1,243 @@
+/*
+ * assetctl gc: options, and what is said at the end.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "s3/base/clock.h"
+#include "s3/base/human.h"
+#include "s3/base/log.h"
+#include "s3/bill.h"
+#include "tools/cmd.h"
+#include "tools/gc.h"
+#include "tools/session.h"
+
+#define TEXT_MAX 4096
+
+enum {
+	OPT_DRY_RUN = OPT_VERB_FIRST,
+	OPT_YES,
+};
+
+static const char help[] =
+	"usage: assetctl gc [OPTIONS] SOURCE\n"
+	"\n"
+	"Condemns what no version of a tree in the bucket refers to, and "
+	"deletes\n"
+	"what has been condemned for a day. Prunes old versions of trees.\n"
+	"\n"
+	"  -n, --dry-run          say what would be done, change nothing\n"
+	"  -y, --yes              also when more than a tenth of the pool "
+	"would\n"
+	"                         be deleted\n";
+
+struct gc_args {
+	struct session_options session;
+	bool dry_run;
+	bool yes;
+	const char *source;
+};
+
+static int take_option(struct gc_args *a, int opt, struct err *e)
+{
+	int r;
+
+	if (opt == OPT_DRY_RUN || opt == 'n') {
+		a->dry_run = true;
+		return 0;
+	}
+	if (opt == OPT_YES || opt == 'y') {
+		a->yes = true;
+		return 0;
+	}
+	r = session_option(&a->session, opt, optarg, e);
+	if (!r)
+		return -1; /* getopt has said it */
+	return r < 0 ? r : 0;
+}
+
+static int parse(struct gc_args *a, int argc, char **argv)
+{
+	static const struct option options[] = {
+		SESSION_LONG,
+		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+		{ "yes", no_argument, NULL, OPT_YES },
+		{ 0 },
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, SESSION_SHORT "ny", options,
+				  NULL)) != -1) {
+		struct err e = { 0 };
+
+		if (take_option(a, opt, &e)) {
+			if (e.code)
+				log_error("%s", e.text);
+			return EXIT_USAGE;
+		}
+	}
+	if (a->session.help)
+		return 0;
+	if (argc - optind != 1) {
+		log_error("gc takes one SOURCE; try 'assetctl gc --help'");
+		return EXIT_USAGE;
+	}
+	a->source = argv[optind];
+	return 0;
+}
+
+static void add_count(struct buf *out, const char *what,
+		      const struct gc_count *c)
+{
+	(void)buf_addf(out, "%s %zu object%s", what, c->objects,
+		       c->objects == 1 ? "" : "s");
+	(void)human_add_size(out, " (", c->bytes, ")");
+}
+
+static void say_text(const struct gc_args *a, const struct session *s,
+		     const struct gc_result *res)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT(TEXT_MAX);
+	struct store_counts counts;
+	double seconds = (double)(clock_now_ns() - s->started_ns) / 1e9;
+
+	store_counts(s->source.store, &counts);
+	add_count(&out, a->dry_run ? "dry run: would have deleted" : "deleted",
+		  res->refused ? &(struct gc_count){ 0 } : &res->deleted);
+	add_count(&out, " of", &res->pool);
+	if (res->condemned.objects)
+		add_count(&out, ", condemned", &res->condemned);
+	if (res->pruned.objects)
+		(void)buf_addf(&out, ", pruned %zu version%s",
+			       res->pruned.objects,
+			       res->pruned.objects == 1 ? "" : "s");
+	if (res->indexes_made)
+		(void)buf_addf(&out, ", wrote %zu index%s", res->indexes_made,
+			       res->indexes_made == 1 ? "" : "es");
+	(void)buf_addf(&out, "; read %zu version%s of %zu tree%s in %.1f s; ",
+		       res->versions, res->versions == 1 ? "" : "s", res->trees,
+		       res->trees == 1 ? "" : "s", seconds);
+	(void)bill_add_requests(&out, &counts);
+	if (!s->unbilled)
+		(void)bill_add_price(&out, &counts);
+	if (!buf_error(&out))
+		(void)puts(out.data);
+}
+
+static int set_count(json_t *o, const char *name, const struct gc_count *c)
+{
+	return json_object_set_new(o, name,
+				   json_pack("{s:I, s:I}", "objects",
+					     (json_int_t)c->objects, "bytes",
+					     (json_int_t)c->bytes));
+}
+
+static int set_number(json_t *o, const char *name, uint64_t n)
+{
+	return json_object_set_new(o, name, json_integer((json_int_t)n));
+}
+
+static void say_json(const struct gc_args *a, const struct session *s,
+		     const struct gc_result *res)
+{
+	CLEANUP_FREE char *text = NULL;
+	json_t *o = json_object();
+	struct store_counts counts;
+	double seconds = (double)(clock_now_ns() - s->started_ns) / 1e9;
+	int r;
+
+	store_counts(s->source.store, &counts);
+	/* Setting a NULL value fails. */
+	r = json_object_set_new(o, "verb", json_string("gc"));
+	r |= json_object_set_new(o, "dry_run", json_boolean(a->dry_run));
+	r |= set_number(o, "run", res->run);
+	r |= set_number(o, "trees", res->trees);
+	r |= set_number(o, "versions", res->versions);
+	r |= set_count(o, "pool", &res->pool);
+	r |= set_count(o, "condemned", &res->condemned);
+	r |= set_count(o, res->refused ? "refused" : "deleted", &res->deleted);
+	r |= set_count(o, "pruned", &res->pruned);
+	r |= set_number(o, "indexes_written", res->indexes_made);
+	r |= set_number(o, "requests_total", bill_requests(&counts));
+	r |= set_number(o, "bytes_in", counts.bytes_in);
+	r |= set_number(o, "bytes_out", counts.bytes_out);
+	r |= json_object_set_new(o, "seconds", json_real(seconds));
+	r |= json_object_set_new(
+		o, "price_usd",
+		json_real(s->unbilled ? 0 : bill_price(&counts)));
+	if (!r)
+		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER |
+					     JSON_REAL_PRECISION(9));
+	if (text)
+		(void)puts(text); /* main looks at stdout's errors */
+	json_decref(o);
+}
+
+static void say_refused(const struct gc_result *res)
+{
+	char part[HUMAN_MAX], whole[HUMAN_MAX];
+
+	human_size(part, res->deleted.bytes);
+	human_size(whole, res->pool.bytes);
+	log_error("%zu objects with %s of the pool's %s would be deleted, more "
+		  "than a tenth: if that is meant, repeat with --yes",
+		  res->deleted.objects, part, whole);
+}
+
+static void say(const struct gc_args *a, const struct session *s,
+		const struct gc_result *res)
+{
+	if (a->session.json)
+		say_json(a, s, res);
+	else if (!a->session.quiet)
+		say_text(a, s, res);
+	if (res->refused)
+		say_refused(res);
+}
+
+static int gc(const struct gc_args *a)
+{
+	struct gc_result result = { 0 };
+	struct session session;
+	struct err e = { 0 };
+	int r = session_open(&session, a->source, &a->session, &e);
+	const struct gc_options o = {
+		.pool = a->session.pool ? a->session.pool : "",
+		.cache = session.cache,
+		.dry_run = a->dry_run,
+		.yes = a->yes,
+		.stop = session_interrupted,
+	};
+
+	if (r) {
+		log_error("%s", e.text);
+		return EXIT_FAILED;
+	}
+	r = gc_run(&result, session.source.store, &o, &e);
+	if (!r)
+		say(a, &session, &result);
+	session_close(&session);
+	if (r)
+		log_error("gc '%s': %s", a->source, e.text);
+	if (r == -ECANCELED && session_interrupted())
+		return EXIT_INTERRUPTED;
+	return r || result.refused ? EXIT_FAILED : EXIT_OK;
+}
+
+int cmd_gc(int argc, char **argv)
+{
+	struct gc_args a = { 0 };
+	int status;
+
+	session_options_init(&a.session);
+	status = parse(&a, argc, argv);
+	if (!status && a.session.help)
+		(void)printf("%s%s", help, session_help);
+	else if (!status)
+		status = gc(&a);
+	session_options_done(&a.session);
+	return status;
+}
