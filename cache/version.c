@@ -13,6 +13,7 @@
 #include "s3/base/log.h"
 
 #define LEVELS_MAX 128
+#define LIST_AGAIN_MAX 4
 
 void tree_version_done(struct tree_version *t)
 {
@@ -433,9 +434,9 @@ int tree_above(struct store *s, const char *dir,
 	return r;
 }
 
-int tree_locate(struct store *s, struct cache *c, const char *dir,
-		const struct store_list *listed, struct tree_version *ret_tree,
-		struct err *e)
+static int locate(struct store *s, struct cache *c, const char *dir,
+		  const struct store_list *listed,
+		  struct tree_version *ret_tree, struct err *e)
 {
 	struct store_object object = { 0 };
 	uint64_t seq = 0, start_ms = clock_now_ms();
@@ -461,4 +462,18 @@ int tree_locate(struct store *s, struct cache *c, const char *dir,
 	ret_tree->read_ms = start_ms;
 	ret_tree->contested = contested;
 	return 0;
+}
+
+int tree_locate(struct store *s, struct cache *c, const char *dir,
+		const struct store_list *listed, struct tree_version *ret_tree,
+		struct err *e)
+{
+	int r = locate(s, c, dir, listed, ret_tree, e);
+
+	/* What was listed has been pruned meanwhile. */
+	for (int tries = 0; r == -ENOENT && tries < LIST_AGAIN_MAX; tries++) {
+		err_clear(e);
+		r = locate(s, c, dir, NULL, ret_tree, e);
+	}
+	return r;
 }

@@ -18,6 +18,8 @@
 #define ROUNDS 4
 /* A commit must follow within an hour of the pool's listing. */
 #define LISTING_OLD_MS (45u * 60 * 1000)
+/* A collector spares what is younger than a week; a day is left for clocks. */
+#define UPLOADED_OLD_MS (6ull * 24 * 3600 * 1000)
 #define INDEX_BLOCKS_MAX (1u << 20) /* in one index */
 #define LAST_INDEX_TIMEOUT_MS 10000u
 
@@ -55,6 +57,16 @@ static int no_memory(struct err *e)
 	return err_set(e, -ENOMEM, "upload: out of memory");
 }
 
+/* What was uploaded and is not in a tree yet is protected by its age alone. */
+static int check_age(const struct content *c, struct err *e)
+{
+	if (!c->began_ms || clock_now_ms() - c->began_ms < UPLOADED_OLD_MS)
+		return 0;
+	return err_set(e, -ETIME,
+		       "more than six days passed since the upload began, what "
+		       "was sent first may have been deleted: run it again");
+}
+
 static bool has_content(const struct scan_entry *entry)
 {
 	return S_ISREG(entry->st.st_mode) && entry->st.st_size;
@@ -74,6 +86,8 @@ static int open_uploader(struct content *c, const struct plan *plan,
 	};
 	int r = uploader_open(&u, &o, e);
 
+	if (!c->began_ms)
+		c->began_ms = clock_now_ms();
 	if (!r)
 		r = uploader_add(u, plan, c->ids, e);
 	if (!r)
@@ -259,8 +273,10 @@ static void index_done(struct content_index *ix)
 int content_index_begin(struct content *c, uint32_t timeout_ms, struct err *e)
 {
 	size_t done = 0;
-	int r = 0;
+	int r = check_age(c, e);
 
+	if (r)
+		return r;
 	c->indexes = calloc(c->added_count / INDEX_BLOCKS_MAX + 1,
 			    sizeof(*c->indexes));
 	if (!c->indexes)
@@ -409,6 +425,8 @@ int content_upload(struct content *c, struct err *e)
 	int r = upload_rounds(c, e);
 	int kept;
 
+	if (!r)
+		r = check_age(c, e);
 	if (!r || !c->added_count)
 		return r;
 	kept = content_index_begin(c, LAST_INDEX_TIMEOUT_MS, NULL);

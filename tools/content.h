@@ -47,6 +47,7 @@ struct content {
 	size_t added_count, added_room;
 	struct content_index *indexes; /* begun; owned */
 	size_t index_count;
+	uint64_t began_ms; /* clock_now_ms when uploading began; 0: not yet */
 };
 
 void content_init(struct content *c);
@@ -74,7 +75,8 @@ int content_plan(struct content *c, const struct diff *diff,
 /*
  * Uploads; afterwards all content has a place that counts. On failure what was
  * uploaded completely is put into an index, so that the next push can use it.
- * Errors: -EAGAIN for what keeps changing; as store.h; -ECANCELED.
+ * Errors: -EAGAIN for what keeps changing; -ETIME when so much time went by that
+ * a collector may have deleted what was uploaded first; as store.h; -ECANCELED.
  */
 int content_upload(struct content *c, struct err *e);
 /*

@@ -29,6 +29,7 @@
 
 #include "cache/commit.h"
 #include "cache/names.h"
+#include "cache/prune.h"
 #include "s3/base/cleanup.h"
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
@@ -379,6 +380,7 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 		.single_writer = p->o->session->single_writer,
 		.gc_read_ms = inventory_asked_ms(p->content.inventory),
 	};
+	struct prune prune;
 	int r = diff_changes_make(&changes, &p->diff, &in, &p->content.plan, e);
 
 	if (!r)
@@ -387,7 +389,9 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 		return r;
 	c.changes = changes.changes;
 	c.count = changes.count;
+	prune_begin(&prune, p->store, &p->listed.all, p->base.dir);
 	r = commit_run(p->store, p->session->cache, &p->base, &c, e);
+	prune_end(&prune);
 	if (r)
 		return r;
 	if (c.lost) {
