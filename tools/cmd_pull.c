@@ -13,44 +13,70 @@
 #include "tools/summary.h"
 
 enum {
-	OPT_DRY_RUN = OPT_VERB_FIRST,
+	OPT_DELETE = OPT_VERB_FIRST,
+	OPT_EXCLUDE,
+	OPT_FILES_FROM,
+	OPT_JOBS,
 };
 
+#define JOBS_MAX 1024
+
 static const char help[] =
-	"usage: assetctl pull [OPTIONS] SOURCE/PATH DEST\n"
+	"usage: assetctl pull [OPTIONS] SOURCE[/PATH]... DEST\n"
 	"\n"
-	"Copies a file or a directory tree out of a bucket: into DEST where "
-	"it\n"
-	"is a directory or ends in '/', else to DEST itself. What is there\n"
-	"already, with the same size, time and mode, is left alone.\n"
+	"Copies files and directory trees out of a bucket: into DEST where it\n"
+	"is a directory, ends in '/' or there are several sources, else to "
+	"DEST\n"
+	"itself. Of a SOURCE that ends in '/', its contents go to DEST. What "
+	"is\n"
+	"there already and the same is left alone.\n"
 	"\n"
-	"  -n, --dry-run          only tell what would be copied\n";
+	"  -n, --dry-run          only tell what would be copied\n"
+	"  --delete               remove what is in DEST and not in SOURCE\n"
+	"  --exclude PATTERN      leave these names out\n"
+	"  --files-from FILE      only these paths below SOURCE; '-': stdin\n"
+	"  -0, --from0            that list has NULs in place of newlines\n"
+	"  --jobs N               at most N requests at once\n";
 
 struct pull_cmd {
 	struct session_options options;
-	const char *source;
+	char **sources;
+	size_t source_count;
 	const char *dest;
+	struct exclude exclude;
+	const char *files_from; /* NULL: none */
+	bool nul;
+	struct filelist only;
+	bool prune;
 	bool dry_run;
+
+	struct progress *progress;
+	struct pull_result sum;
+	struct store_counts counts;
+	uint64_t started_ns;
+	bool billed; /* at least one store sends a bill */
+	bool ran; /* at least one source was there */
 };
 
-static void print_summary(const struct pull_cmd *cmd, const struct session *s,
-			  const struct pull_result *result)
+static void print_summary(const struct pull_cmd *cmd)
 {
+	const struct pull_result *sum = &cmd->sum;
 	struct summary summary = {
 		.verb = "pull",
 		.past = "pulled",
-		.files = result->files,
-		.dirs = result->dirs,
-		.symlinks = result->symlinks,
-		.bytes = result->bytes,
-		.saved_cache = result->saved,
-		.unchanged = result->unchanged,
-		.seconds = (double)(clock_now_ns() - s->started_ns) / 1e9,
+		.files = sum->files,
+		.dirs = sum->dirs,
+		.symlinks = sum->symlinks,
+		.bytes = sum->bytes,
+		.saved_cache = sum->saved,
+		.unchanged = sum->unchanged,
+		.removed = sum->removed,
+		.counts = cmd->counts,
+		.seconds = (double)(clock_now_ns() - cmd->started_ns) / 1e9,
 		.dry_run = cmd->dry_run,
-		.unbilled = s->unbilled,
+		.unbilled = !cmd->billed,
 	};
 
-	store_counts(s->source.store, &summary.counts);
 	summary_print(&summary, cmd->options.json, cmd->options.quiet);
 }
 
@@ -63,23 +89,54 @@ static int status_of(int r, const struct pull_result *result)
 	return r || result->failed ? EXIT_FAILED : EXIT_OK;
 }
 
-static int pull_to(const struct pull_cmd *cmd, struct location *at,
-		   const struct target *target, const char *name)
+static void add_result(struct pull_result *sum, const struct pull_result *r)
+{
+	sum->files += r->files;
+	sum->dirs += r->dirs;
+	sum->symlinks += r->symlinks;
+	sum->bytes += r->bytes;
+	sum->unchanged += r->unchanged;
+	sum->saved += r->saved;
+	sum->removed += r->removed;
+	sum->failed += r->failed;
+}
+
+static void add_counts(struct store_counts *sum, const struct session *s)
+{
+	struct store_counts c;
+
+	store_counts(s->source.store, &c);
+	for (int op = 0; op < STORE_OP_COUNT; op++)
+		sum->requests[op] += c.requests[op];
+	sum->bytes_in += c.bytes_in;
+	sum->bytes_out += c.bytes_out;
+	sum->retries += c.retries;
+}
+
+/* *ret_r: why the other sources need not be tried, or 0. */
+static int pull_to(struct pull_cmd *cmd, struct location *at,
+		   const struct target *target, const char *name, int *ret_r)
 {
 	struct pull_job job = {
 		.at = at,
 		.target = target,
 		.name = name,
+		.exclude = &cmd->exclude,
+		.only = cmd->files_from ? &cmd->only : NULL,
+		.progress = cmd->progress,
+		.files_before = cmd->sum.files + cmd->sum.symlinks,
+		.bytes_before = cmd->sum.bytes,
+		.prune = cmd->prune,
 		.dry_run = cmd->dry_run,
 	};
 	struct pull_result result;
-	int r;
 
-	job.progress = progress_start("pull", cmd->options.quiet);
-	r = pull_run(&job, &result);
-	progress_stop(job.progress);
-	print_summary(cmd, &at->session, &result);
-	return status_of(r, &result);
+	*ret_r = pull_run(&job, &result);
+	add_result(&cmd->sum, &result);
+	add_counts(&cmd->counts, &at->session);
+	cmd->billed |= !at->session.unbilled;
+	cmd->ran = true;
+	return status_of(*ret_r, &result);
 }
 
 static int fail(const struct err *e)
@@ -88,24 +145,61 @@ static int fail(const struct err *e)
 	return session_interrupted() ? EXIT_INTERRUPTED : EXIT_FAILED;
 }
 
-static int pull(const struct pull_cmd *cmd)
+static unsigned int target_flags(const struct pull_cmd *cmd, const char *source)
 {
+	size_t len = strlen(source);
+	unsigned int flags = cmd->dry_run ? TARGET_DRY_RUN : 0;
+
+	if (cmd->files_from || (len && source[len - 1] == '/'))
+		flags |= TARGET_CONTENTS;
+	if (cmd->source_count > 1)
+		flags |= TARGET_INTO;
+	return flags;
+}
+
+static int pull_one(struct pull_cmd *cmd, const char *source, int *ret_r)
+{
+	unsigned int flags = target_flags(cmd, source);
 	struct location at;
 	struct target target;
 	char *name;
 	struct err e = { 0 };
-	int status;
+	int status, r;
 
-	if (location_open(&at, cmd->source, &cmd->options, true, &e))
+	if (location_open(&at, source, &cmd->options, true, &e))
 		return fail(&e);
-	if (target_open(&target, cmd->dest, at.name, cmd->dry_run, &name, &e)) {
+	if ((flags & TARGET_CONTENTS) && at.node->kind != VIEW_DIR)
+		r = err_set(&e, -ENOTDIR, "'%s' is no directory", source);
+	else
+		r = target_open(&target, cmd->dest, at.name, flags, &name, &e);
+	if (r) {
 		status = fail(&e);
 	} else {
-		status = pull_to(cmd, &at, &target, name);
+		status = pull_to(cmd, &at, &target, name, ret_r);
 		target_done(&target);
 		free(name);
 	}
 	location_close(&at);
+	return status;
+}
+
+static int pull(struct pull_cmd *cmd)
+{
+	int status = EXIT_OK;
+
+	cmd->started_ns = clock_now_ns();
+	cmd->progress = progress_start("pull", cmd->options.quiet);
+	for (size_t i = 0; i < cmd->source_count; i++) {
+		int r = 0, one = pull_one(cmd, cmd->sources[i], &r);
+
+		if (one != EXIT_OK)
+			status = one;
+		if (r || one == EXIT_INTERRUPTED)
+			break;
+	}
+	progress_stop(cmd->progress);
+	if (cmd->ran)
+		print_summary(cmd);
 	return status;
 }
 
@@ -115,38 +209,116 @@ static int usage_error(const char *text)
 	return EXIT_USAGE;
 }
 
+static int parse_jobs(struct pull_cmd *cmd, const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || !n || n > JOBS_MAX)
+		return usage_error("--jobs wants a number from 1 to 1024");
+	cmd->options.source.max_connections = (uint32_t)n;
+	return EXIT_OK;
+}
+
+static int parse_option(struct pull_cmd *cmd, int opt)
+{
+	struct err e = { 0 };
+
+	switch (opt) {
+	case 'n':
+		cmd->dry_run = true;
+		return EXIT_OK;
+	case '0':
+		cmd->nul = true;
+		return EXIT_OK;
+	case OPT_DELETE:
+		cmd->prune = true;
+		return EXIT_OK;
+	case OPT_EXCLUDE:
+		if (exclude_add(&cmd->exclude, optarg))
+			return usage_error("--exclude wants a pattern");
+		return EXIT_OK;
+	case OPT_FILES_FROM:
+		cmd->files_from = optarg;
+		return EXIT_OK;
+	case OPT_JOBS:
+		return parse_jobs(cmd, optarg);
+	case '?':
+		return EXIT_USAGE;
+	}
+	if (session_option(&cmd->options, opt, optarg, &e) < 0)
+		return usage_error(e.text);
+	return EXIT_OK;
+}
+
+/* What the options ask for together. */
+static int check(const struct pull_cmd *cmd)
+{
+	if (cmd->nul && !cmd->files_from)
+		return usage_error("-0 is for --files-from");
+	if (cmd->files_from && cmd->source_count > 1)
+		return usage_error("--files-from wants one SOURCE");
+	if (cmd->prune && cmd->files_from)
+		return usage_error("--delete wants whole directories, not "
+				   "--files-from");
+	/* Where two sources go to one place, each would lack what the other
+	 * brought. */
+	if (cmd->prune && cmd->source_count > 1)
+		return usage_error("--delete wants one SOURCE");
+	return EXIT_OK;
+}
+
 /* EXIT_OK, or what to end with. */
 static int parse(struct pull_cmd *cmd, int argc, char **argv)
 {
 	static const struct option table[] = {
-		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ "delete", no_argument, NULL, OPT_DELETE },
+		{ "exclude", required_argument, NULL, OPT_EXCLUDE },
+		{ "files-from", required_argument, NULL, OPT_FILES_FROM },
+		{ "from0", no_argument, NULL, '0' },
+		{ "jobs", required_argument, NULL, OPT_JOBS },
 		SESSION_LONG,
 		{ 0 },
 	};
-	struct err e = { 0 };
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT "n", table,
+	while ((opt = getopt_long(argc, argv, SESSION_SHORT "n0", table,
 				  NULL)) != -1) {
-		switch (opt) {
-		case 'n':
-		case OPT_DRY_RUN:
-			cmd->dry_run = true;
-			break;
-		case '?':
-			return EXIT_USAGE;
-		default:
-			if (session_option(&cmd->options, opt, optarg, &e) < 0)
-				return usage_error(e.text);
-		}
+		int status = parse_option(cmd, opt);
+
+		if (status != EXIT_OK)
+			return status;
 	}
 	if (cmd->options.help)
 		return EXIT_OK;
-	if (optind + 2 != argc)
+	if (optind + 2 > argc)
 		return usage_error("SOURCE and DEST are needed");
-	cmd->source = argv[optind];
-	cmd->dest = argv[optind + 1];
-	return EXIT_OK;
+	cmd->sources = argv + optind;
+	cmd->source_count = (size_t)(argc - optind - 1);
+	cmd->dest = argv[argc - 1];
+	return check(cmd);
+}
+
+/* Paths in the list are taken from SOURCE, those with a slash in front too. */
+static int read_list(struct pull_cmd *cmd)
+{
+	struct notes failed;
+	struct err e = { 0 };
+	int r, status = EXIT_OK;
+
+	if (!cmd->files_from)
+		return EXIT_OK;
+	notes_init(&failed);
+	r = filelist_read(&cmd->only, cmd->files_from, cmd->nul, "/", &failed,
+			  &e);
+	if (r)
+		status = fail(&e);
+	else if (notes_count(&failed))
+		status = EXIT_FAILED;
+	notes_log(&failed, true);
+	notes_done(&failed);
+	return status;
 }
 
 int cmd_pull(int argc, char **argv)
@@ -156,10 +328,15 @@ int cmd_pull(int argc, char **argv)
 
 	session_options_init(&cmd.options);
 	status = parse(&cmd, argc, argv);
-	if (status == EXIT_OK && cmd.options.help)
+	if (status == EXIT_OK && cmd.options.help) {
 		(void)printf("%s%s", help, session_help);
-	else if (status == EXIT_OK)
-		status = pull(&cmd);
+	} else if (status == EXIT_OK) {
+		status = read_list(&cmd);
+		if (status == EXIT_OK)
+			status = pull(&cmd);
+	}
+	filelist_done(&cmd.only);
+	exclude_done(&cmd.exclude);
 	session_options_done(&cmd.options);
 	return status;
 }

@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,13 +39,15 @@ struct copy_file {
 	bool is_link;
 	uint64_t pieces; /* in all */
 	uint64_t next; /* first piece not asked for */
+	bool begun;
+	bool sparse; /* has blocks of zeros, which are left out */
 	struct pool_job job; /* of a file without pieces */
 	/* Set before the first piece is asked for, or by the job of the only
 	 * one: */
 	int fd;
 	char temp[TARGET_TEMP_MAX]; /* "" before it was made */
 	/* guarded by copy.lock: */
-	uint64_t left; /* pieces not written */
+	uint64_t left; /* pieces not written, but for those of zeros */
 	struct err err; /* the first failure */
 };
 
@@ -175,6 +178,20 @@ static void note_failed(struct copy *c, const struct err *e)
 		c->stopped = true;
 }
 
+/*
+ * A file that is larger than a piece got its length before its content, and may
+ * be written out of order: after a crash of the machine it could stand there
+ * with its size and its time and zeros within, and pass for unchanged. So it is
+ * on disk before it gets its name. A smaller one would be seen to be too short.
+ */
+static int settle(struct copy_file *file)
+{
+	if (file->pieces <= 1 || file->is_link || !fdatasync(file->fd))
+		return 0;
+	return err_set(&file->err, -errno, "'%s/%s': %m", file->dir,
+		       file->name);
+}
+
 /* All pieces are written, or failed. */
 static void end_file(struct copy_file *file)
 {
@@ -183,6 +200,8 @@ static void end_file(struct copy_file *file)
 
 	if (!r && c->stopped)
 		r = err_set(&file->err, -ECANCELED, "stopped");
+	if (!r && *file->temp)
+		r = settle(file);
 	if (!r && *file->temp)
 		r = target_commit(c->o.target, file->dir, file->temp, file->fd,
 				  file->name, &file->attr, &file->err);
@@ -197,10 +216,11 @@ static void end_file(struct copy_file *file)
 
 static int make_temp(struct copy_file *file, struct err *e)
 {
-	uint64_t size = file->pieces > 1 ? file->node->size : 0;
+	bool ahead = file->pieces > 1 || file->sparse;
 	char temp[TARGET_TEMP_MAX];
-	int r = target_temp(file->copy->o.target, file->dir, file->name, size,
-			    temp, &file->fd, e);
+	int r = target_temp(file->copy->o.target, file->dir, file->name,
+			    ahead ? file->node->size : 0, file->sparse, temp,
+			    &file->fd, e);
 
 	if (!r)
 		memcpy(file->temp, temp, sizeof(temp));
@@ -235,10 +255,25 @@ static int write_plain_link(const struct piece *p, struct err *e)
 	return write_link(p->file, link_to, e);
 }
 
+static bool is_zero(const uint8_t *data, size_t len)
+{
+	return !*data && !memcmp(data, data + 1, len - 1);
+}
+
+/* A piece of zeros stays a hole, or becomes one where room was reserved; it
+ * reads as zeros in any case. */
 static int write_bytes(const struct piece *p, const void *data, struct err *e)
 {
 	const struct copy_file *file = p->file;
-	int r = io_pwrite_full(file->fd, data, p->len, p->index * PIECE);
+	int r;
+
+	if (file->pieces > 1 && is_zero(data, p->len)) {
+		(void)fallocate(file->fd,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				(off_t)(p->index * PIECE), p->len);
+		return 0;
+	}
+	r = io_pwrite_full(file->fd, data, p->len, p->index * PIECE);
 
 	return r ? err_set(e, r, "'%s/%s': %s", file->dir, file->name,
 			   strerror(-r))
@@ -341,7 +376,7 @@ static void on_fetched(struct fetch_req *req)
 	pool_submit(p->file->copy->o.pool, &p->job);
 }
 
-/* Empty files and packed links. */
+/* Files without content or of zeros alone, and packed links. */
 static void run_file(struct pool_job *job)
 {
 	struct copy_file *file = container_of(job, struct copy_file, job);
@@ -414,12 +449,30 @@ static struct piece *new_piece(struct copy_file *file)
 	return p;
 }
 
+/* What is known to be zeros is not asked for. */
+static void skip_zeros(struct copy_file *file)
+{
+	while (file->next < file->pieces &&
+	       want_is_zero(file->node, file->next))
+		file->next++;
+}
+
 static int begin_file(struct copy_file *file)
 {
 	if (!want_is_sound(file->node))
 		return err_set(&file->err, -EBADMSG,
 			       "'%s': its catalog contradicts itself",
 			       file->node->path);
+	for (uint64_t i = 0; i < file->pieces; i++) {
+		if (want_is_zero(file->node, i)) {
+			file->sparse = true;
+			file->left--;
+			progress_add(file->copy->o.progress, 0, BLOCK_MAX);
+		}
+	}
+	skip_zeros(file);
+	if (!file->left)
+		return 0;
 	return file->pieces > 1 && !file->is_link ? make_temp(file, &file->err)
 						  : 0;
 }
@@ -430,19 +483,27 @@ struct batch {
 	uint64_t bytes;
 };
 
+static void run_whole(struct copy *c, struct copy_file *file)
+{
+	unqueue(c, file);
+	begin_running(c, 0);
+	file->job.run = run_file;
+	pool_submit(c->o.pool, &file->job);
+}
+
 /* The file at the head of the queue, as much of it as fits. */
 static void take_file(struct copy *c, struct copy_file *file, struct batch *b)
 {
-	if (!file->next && begin_file(file)) {
-		reject(c, file);
-		return;
-	}
-	if (!file->pieces) {
-		unqueue(c, file);
-		begin_running(c, 0);
-		file->job.run = run_file;
-		pool_submit(c->o.pool, &file->job);
-		return;
+	if (!file->begun) {
+		if (begin_file(file)) {
+			reject(c, file);
+			return;
+		}
+		file->begun = true;
+		if (!file->left) {
+			run_whole(c, file);
+			return;
+		}
 	}
 	while (file->next < file->pieces && b->count < PIECES_MAX &&
 	       b->bytes < WINDOW) {
@@ -457,6 +518,7 @@ static void take_file(struct copy *c, struct copy_file *file, struct batch *b)
 			.owner = p,
 		};
 		b->bytes += p->len;
+		skip_zeros(file);
 	}
 	if (file->next == file->pieces)
 		unqueue(c, file);
@@ -536,6 +598,16 @@ bool copy_hopeless(struct copy *c)
 	return c->hopeless;
 }
 
+static uint64_t left_to_ask(const struct copy_file *file)
+{
+	uint64_t count = 0;
+
+	for (uint64_t i = file->next; i < file->pieces; i++)
+		count += !(file->begun && file->sparse &&
+			   want_is_zero(file->node, i));
+	return count;
+}
+
 /* A file whose pieces are partly under way leaves the queue; the last of them
  * ends it. */
 static void forget(struct copy *c, struct copy_file *file)
@@ -545,7 +617,7 @@ static void forget(struct copy *c, struct copy_file *file)
 	unqueue(c, file);
 	{
 		LOCK_SCOPE(&c->lock);
-		file->left -= file->pieces - file->next;
+		file->left -= left_to_ask(file);
 		last = !file->left;
 	}
 	if (last)

@@ -16,9 +16,13 @@
 #include "s3/base/clock.h"
 #include "s3/base/lock.h"
 #include "s3/base/log.h"
+#include "tools/chosen.h"
 #include "tools/copy.h"
 #include "tools/link.h"
+#include "tools/lookup.h"
+#include "tools/prune.h"
 #include "tools/walk.h"
+#include "tools/want.h"
 
 #define BACKLOG_MAX 16384 /* files known and not begun */
 #define POLL_MS 100 /* how soon an interrupt is noticed */
@@ -36,8 +40,10 @@ struct made_dir {
 
 struct pull {
 	const struct pull_job *job;
+	struct walk_options wo;
 	struct walk *walk; /* NULL at the end of the walk */
 	struct copy *copy;
+	struct prune prune;
 	struct made_dir *dirs; /* owned */
 	size_t dir_count, dir_room;
 	uint64_t walked_ms; /* clock_now_ms when the walk last moved */
@@ -45,6 +51,8 @@ struct pull {
 	/* Planned: */
 	uint64_t files, symlinks, bytes;
 	uint64_t unchanged, saved;
+	uint64_t mended; /* files whose attributes alone were set */
+	uint64_t removed;
 
 	struct lock lock; /* LOCK_RANK_TOOL */
 	/* guarded by lock: */
@@ -118,24 +126,58 @@ static bool same_link(const struct target *t, const struct view_node *node,
 	return copy && target_link_is(t, dir, name, copy);
 }
 
-/* What is there is what a copy would make. */
-static bool unchanged(const struct target *t, const struct view_node *node,
-		      const struct stat *st, const char *dir, const char *name)
+/* Whether the content there is what a copy would make. Where the hash cache
+ * knows the file, that is certain; else size and time are trusted. */
+static bool same_content(const struct pull *p, const struct view_node *node,
+			 const struct stat *st)
 {
-	if ((st->st_mode & S_IFMT) != (node->mode & S_IFMT) ||
-	    (uint64_t)st->st_size != node->size ||
-	    mtime_of(st) != node->mtime_ns)
+	CLEANUP_FREE struct hash *hashes = NULL;
+	struct cache *cache = p->job->at->session.cache;
+
+	if ((uint64_t)st->st_size != node->size)
 		return false;
-	if (t->owner && (st->st_uid != node->uid || st->st_gid != node->gid))
-		return false;
-	if (S_ISLNK(st->st_mode))
-		return same_link(t, node, dir, name);
-	return (st->st_mode & 07777) == target_mode(t, node->mode);
+	if (cache && node->kind == VIEW_PACKED && node->size &&
+	    !cache_file_hashes(cache, st, &hashes))
+		return want_hashes_are(node, hashes);
+	return mtime_of(st) == node->mtime_ns;
 }
 
-/* 0: copy it; 1: leave it alone; negative: told, and skip it. */
-static int look_at(struct pull *p, const struct view_node *node,
-		   const char *dir, const char *name)
+static bool same_attrs(const struct target *t, const struct view_node *node,
+		       const struct stat *st)
+{
+	if (mtime_of(st) != node->mtime_ns ||
+	    (t->owner && (st->st_uid != node->uid || st->st_gid != node->gid)))
+		return false;
+	return S_ISLNK(st->st_mode) ||
+	       (st->st_mode & 07777) == target_mode(t, node->mode);
+}
+
+enum todo { COPY, MEND, LEAVE, SKIP };
+
+static enum todo compare(const struct pull *p, const struct view_node *node,
+			 const struct stat *st, const char *dir,
+			 const char *name)
+{
+	const struct target *t = p->job->target;
+	bool same;
+
+	if ((st->st_mode & S_IFMT) != (node->mode & S_IFMT))
+		return COPY;
+	if (S_ISLNK(st->st_mode))
+		return (uint64_t)st->st_size == node->size &&
+				       same_attrs(t, node, st) &&
+				       same_link(t, node, dir, name)
+			       ? LEAVE
+			       : COPY;
+	same = same_content(p, node, st);
+	if (same && !same_attrs(t, node, st))
+		return MEND;
+	return same ? LEAVE : COPY;
+}
+
+/* SKIP: it was told why. */
+static enum todo look_at(struct pull *p, const struct view_node *node,
+			 const char *dir, const char *name)
 {
 	const struct target *t = p->job->target;
 	struct err e = { 0 };
@@ -149,38 +191,61 @@ static int look_at(struct pull *p, const struct view_node *node,
 	else
 		r = target_stat(t, dir, name, &st, &e);
 	if (r == -ENOENT)
-		return 0;
+		return COPY;
 	if (!r && S_ISDIR(st.st_mode))
 		r = err_set(&e, -EISDIR,
 			    "'%s/%s%s%s': a directory is here: remove it first",
 			    t->shown, dir, *dir ? "/" : "", name);
 	if (r) {
 		on_failed(p, &e);
-		return r;
+		return SKIP;
 	}
-	return unchanged(t, node, &st, dir, name);
+	return compare(p, node, &st, dir, name);
+}
+
+static void mend(struct pull *p, const struct view_node *node, const char *dir,
+		 const char *name)
+{
+	const struct target_attr attr = attr_of(node);
+	struct err e = { 0 };
+
+	if (!p->job->dry_run &&
+	    target_set_attrs(p->job->target, dir, name, &attr, &e)) {
+		on_failed(p, &e);
+		return;
+	}
+	p->mended++;
+	p->saved += node->size;
 }
 
 static int plan_file(struct pull *p, const struct view_node *node,
 		     const char *dir, const char *name)
 {
+	const struct pull_job *job = p->job;
 	const struct target_attr attr = attr_of(node);
 	bool link = S_ISLNK(node->mode);
-	int r = look_at(p, node, dir, name);
 
-	if (r < 0)
+	switch (look_at(p, node, dir, name)) {
+	case SKIP:
 		return 0;
-	if (r) {
+	case LEAVE:
 		p->unchanged++;
 		p->saved += link ? 0 : node->size;
 		return 0;
+	case MEND:
+		mend(p, node, dir, name);
+		return 0;
+	case COPY:
+		break;
 	}
 	p->files += !link;
 	p->symlinks += link;
 	p->bytes += link ? 0 : node->size;
-	if (p->job->dry_run)
+	if (job->dry_run)
 		return 0;
-	progress_total(p->job->progress, p->files + p->symlinks, p->bytes);
+	progress_total(job->progress,
+		       job->files_before + p->files + p->symlinks,
+		       job->bytes_before + p->bytes);
 	return copy_add(p->copy, node, dir, name, &attr);
 }
 
@@ -209,21 +274,27 @@ static int remember_dir(struct pull *p, const char *path,
 	return 0;
 }
 
+/* Path of the bucket, below what is pulled: "" for that itself. */
+static const char *below_source(const struct pull *p, const char *path)
+{
+	path += strlen(p->job->at->node->path);
+	return path + (*path == '/');
+}
+
 /* Where a directory of the bucket goes: "name" or "name/below". NULL without
  * memory or (err set) for a path that must not touch the disk. */
 static char *path_in_target(const struct pull *p, const char *path,
 			    struct err *e)
 {
-	const char *root = p->job->at->node->path;
-	const char *below = path + strlen(root);
+	const char *name = p->job->name;
+	const char *below = below_source(p, path);
 	char *out;
 
-	below += *below == '/';
 	if (*below && !path_is_safe(below, strlen(below))) {
 		(void)err_set(e, -EINVAL, "'%s': not a safe path", path);
 		return NULL;
 	}
-	if (asprintf(&out, "%s%s%s", p->job->name, *below ? "/" : "", below) <
+	if (asprintf(&out, "%s%s%s", name, *name && *below ? "/" : "", below) <
 	    0) {
 		(void)err_set(e, -ENOMEM, "out of memory");
 		return NULL;
@@ -231,50 +302,123 @@ static char *path_in_target(const struct pull *p, const char *path,
 	return out;
 }
 
-/* Its names, and what is below. */
-static int plan_names(struct pull *p, const struct walk_dir *dir,
-		      const char *path)
+static const char *last_of(const char *path)
 {
-	for (size_t i = 0; i < dir->count; i++) {
-		const struct walk_name *it = &dir->names[i];
-		const char *slash = strrchr(it->node->path, '/');
-		const char *name = slash ? slash + 1 : it->node->path;
-		struct err e = { 0 };
-		int r = 0;
+	const char *slash = strrchr(path, '/');
 
-		if (it->failed)
-			(void)err_wrap(it->err, -EIO, "'%s'", it->node->path);
-		else if (!name_is_safe(name, strlen(name)))
-			(void)err_set(&e, -EINVAL, "'%s': not a safe name",
-				      it->node->path);
-		else if (it->node->kind != VIEW_DIR)
-			r = plan_file(p, it->node, path, name);
-		if (it->failed || e.code)
-			on_failed(p, it->err ?: &e);
-		if (r)
-			return r;
-	}
-	return walk_descend(p->walk, dir);
+	return slash ? slash + 1 : path;
 }
 
-static int plan_dir(struct pull *p, const struct walk_dir *dir)
+static bool excluded(const struct pull *p, const struct view_node *node)
 {
+	return exclude_match(p->job->exclude, below_source(p, node->path),
+			     node->kind == VIEW_DIR);
+}
+
+static int plan_name(struct pull *p, const struct walk_name *it,
+		     const char *path)
+{
+	const char *name = last_of(it->node->path);
+	struct err e = { 0 };
+
+	if (it->failed)
+		(void)err_wrap(it->err, -EIO, "'%s'", it->node->path);
+	else if (!name_is_safe(name, strlen(name)))
+		(void)err_set(&e, -EINVAL, "'%s': not a safe name",
+			      it->node->path);
+	else if (it->node->kind != VIEW_DIR)
+		return plan_file(p, it->node, path, name);
+	if (it->failed || e.code)
+		on_failed(p, it->err ?: &e);
+	return 0;
+}
+
+/* Leaves out what --exclude names, so that it is not entered either. */
+static void drop_excluded(const struct pull *p, struct walk_dir *dir)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < dir->count; i++) {
+		struct walk_name *it = &dir->names[i];
+
+		if (excluded(p, it->node)) {
+			view_node_unref(it->node);
+			free(it->err);
+		} else {
+			dir->names[kept++] = *it;
+		}
+	}
+	dir->count = kept;
+}
+
+/* What the source has, sorted, and where in it. */
+struct known {
+	const struct pull *p;
+	const struct walk_dir *dir;
+};
+
+static int compare_to_name(const void *key, const void *member)
+{
+	const struct walk_name *it = member;
+
+	return strcmp(key, last_of(it->node->path));
+}
+
+static bool keep_name(void *arg, const char *name, bool is_dir)
+{
+	const struct known *k = arg;
+	const char *below = below_source(k->p, k->dir->path);
+	CLEANUP_FREE char *path = NULL;
+
+	if (bsearch(name, k->dir->names, k->dir->count, sizeof(*k->dir->names),
+		    compare_to_name))
+		return true;
+	if (asprintf(&path, "%s%s%s", below, *below ? "/" : "", name) < 0) {
+		path = NULL;
+		return true;
+	}
+	return exclude_match(k->p->job->exclude, path, is_dir);
+}
+
+/* The directory and its attributes, for the end. */
+static int plan_self(struct pull *p, const struct view_node *node, char *path,
+		     struct err *e)
+{
+	const struct target *t = p->job->target;
+
+	/* The root of the target is the user's own, unless we made it. */
+	if (!*path && !t->made)
+		return 0;
+	if (!p->job->dry_run && *path && target_make_dir(t, path, e))
+		return 0;
+	return remember_dir(p, path, node);
+}
+
+static int plan_dir(struct pull *p, struct walk_dir *dir)
+{
+	struct known known = { .p = p, .dir = dir };
 	CLEANUP_FREE char *path = NULL;
 	struct err e = dir->err;
-	int r;
+	int r = 0;
 
 	if (e.code)
 		(void)err_wrap(&e, e.code, "'%s'", dir->path);
 	else
 		path = path_in_target(p, dir->path, &e);
-	if (path && !p->job->dry_run)
-		(void)target_make_dir(p->job->target, path, &e);
+	if (path)
+		r = plan_self(p, dir->self, path, &e);
+	/* With the names that are excluded: what is there of them stays. */
+	if (!r && !e.code && p->job->prune)
+		(void)prune_dir(&p->prune, p->job->target, path, keep_name,
+				&known, &e);
 	if (e.code) {
 		on_failed(p, &e);
 		return 0;
 	}
-	r = remember_dir(p, path, dir->self);
-	return r ?: plan_names(p, dir, path);
+	drop_excluded(p, dir);
+	for (size_t i = 0; i < dir->count && !r; i++)
+		r = plan_name(p, &dir->names[i], path);
+	return r ?: walk_descend(p->walk, dir);
 }
 
 /* ---- the run ------------------------------------------------------------- */
@@ -352,6 +496,28 @@ static void break_off(struct pull *p)
 	at->session.fetch = NULL;
 }
 
+/* Only where nothing failed is it known what the source lacks. */
+static void prune(struct pull *p)
+{
+	const struct target *t = p->job->target;
+
+	for (size_t i = 0; i < p->prune.count; i++) {
+		const struct prune_item *item = &p->prune.items[i];
+		struct err e = { 0 };
+
+		if (session_interrupted())
+			return;
+		log_info("%s '%s/%s%s%s'",
+			 p->job->dry_run ? "would remove" : "removing",
+			 t->shown, item->dir, *item->dir ? "/" : "",
+			 item->name);
+		if (p->job->dry_run)
+			p->removed++;
+		else if (prune_remove(t, item, &p->removed, &e))
+			on_failed(p, &e);
+	}
+}
+
 static void finish_dirs(struct pull *p)
 {
 	for (size_t i = p->dir_count; i; i--) {
@@ -367,15 +533,52 @@ static void finish_dirs(struct pull *p)
 	free(p->dirs);
 }
 
+static int on_chosen(void *arg, const struct view_node *node, bool enter)
+{
+	struct pull *p = arg;
+	CLEANUP_FREE char *path = NULL;
+	CLEANUP_FREE char *dir = NULL;
+	const char *parent = node->path;
+	struct err e = { 0 };
+	int r = 0;
+
+	if (enter)
+		return p->walk ? walk_add(p->walk, node)
+			       : walk_open(&p->walk, &p->wo, node);
+	if (node->kind == VIEW_DIR) {
+		path = path_in_target(p, node->path, &e);
+		if (path)
+			r = plan_self(p, node, path, &e);
+		if (e.code)
+			on_failed(p, &e);
+		return r;
+	}
+	dir = strndup(parent, (size_t)(last_of(parent) - parent));
+	if (dir && *dir)
+		dir[strlen(dir) - 1] = 0;
+	path = dir ? path_in_target(p, dir, &e) : NULL;
+	return path ? plan_file(p, node, path, last_of(node->path)) : -ENOMEM;
+}
+
+static int plan_only(struct pull *p)
+{
+	struct location *at = p->job->at;
+	const struct chosen c = {
+		.view = &at->view,
+		.root = at->node->path,
+		.list = p->job->only,
+		.exclude = p->job->exclude,
+		.found = on_chosen,
+		.failed = on_failed,
+		.arg = p,
+	};
+
+	return chosen_each(&c);
+}
+
 static int start(struct pull *p)
 {
 	const struct pull_job *job = p->job;
-	const struct walk_options wo = {
-		.view = job->at->view,
-		.attrs = true,
-		.wake = on_wake,
-		.arg = p,
-	};
 	const struct copy_options co = {
 		.fetch = job->at->session.fetch,
 		.cache = job->at->session.cache,
@@ -388,10 +591,18 @@ static int start(struct pull *p)
 	};
 	int r = copy_open(&p->copy, &co);
 
+	p->wo = (struct walk_options){
+		.view = job->at->view,
+		.attrs = true,
+		.wake = on_wake,
+		.arg = p,
+	};
 	if (r)
 		return r;
+	if (job->only)
+		return plan_only(p);
 	if (job->at->node->kind == VIEW_DIR)
-		return walk_open(&p->walk, &wo, job->at->node);
+		return walk_open(&p->walk, &p->wo, job->at->node);
 	return plan_file(p, job->at->node, "", job->name);
 }
 
@@ -401,12 +612,13 @@ static void fill_result(struct pull *p, const struct copy_counts *done,
 	bool dry = p->job->dry_run;
 
 	*result = (struct pull_result){
-		.files = dry ? p->files : done->files,
+		.files = p->mended + (dry ? p->files : done->files),
 		.symlinks = dry ? p->symlinks : done->symlinks,
 		.bytes = dry ? p->bytes : done->bytes,
 		.dirs = p->dir_count,
 		.unchanged = p->unchanged,
 		.saved = p->saved + done->cached,
+		.removed = p->removed,
 		.failed = p->failed,
 	};
 	if (p->failed > NAMED_MAX)
@@ -431,6 +643,11 @@ int pull_run(const struct pull_job *job, struct pull_result *ret_result)
 	if (p.copy)
 		copy_counts(p.copy, &done);
 	copy_free(p.copy);
+	if (!r && !p.failed)
+		prune(&p);
+	else if (job->prune)
+		log_error("nothing was removed, since not all could be copied");
+	prune_done(&p.prune);
 	finish_dirs(&p);
 	fill_result(&p, &done, ret_result);
 	(void)pthread_cond_destroy(&p.woken);

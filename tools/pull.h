@@ -6,6 +6,8 @@
 #pragma once
 
 #include "s3/base/err.h"
+#include "tools/exclude.h"
+#include "tools/filelist.h"
 #include "tools/location.h"
 #include "tools/progress.h"
 #include "tools/target.h"
@@ -14,8 +16,14 @@ struct pull_job {
 	struct location *at; /* borrowed; its view and fetch are freed when the
 				run is broken off */
 	const struct target *target; /* borrowed */
-	const char *name; /* below the target; borrowed */
+	const char *name; /* below the target, "" for the root; borrowed */
+	const struct exclude *exclude; /* borrowed */
+	const struct filelist
+		*only; /* these paths below a directory, NULL: all;
+					borrowed */
 	struct progress *progress; /* may be NULL */
+	uint64_t files_before, bytes_before; /* of other jobs, for progress */
+	bool prune; /* remove what the source does not have */
 	bool dry_run;
 };
 
@@ -24,6 +32,7 @@ struct pull_result {
 	uint64_t bytes; /* content of those files */
 	uint64_t unchanged; /* files and links left alone */
 	uint64_t saved; /* bytes of those, and those the cache had */
+	uint64_t removed;
 	uint64_t failed; /* things that could not be copied; told by log_error,
 			    the first few by name */
 };

@@ -26,9 +26,8 @@ static const char *slash_of(const char *dir)
 	return *dir ? "/" : "";
 }
 
-/* "root/dir/name: why"; -errno as it came. */
-static int fail_at(const struct target *t, const char *dir, const char *name,
-		   int r, struct err *e)
+int target_fail(const struct target *t, const char *dir, const char *name,
+		int r, struct err *e)
 {
 	const char *why = strerror(-r);
 
@@ -38,12 +37,13 @@ static int fail_at(const struct target *t, const char *dir, const char *name,
 		       name, why);
 }
 
-static int open_beneath(int root, const char *path, uint64_t flags)
+static int open_beneath(int root, const char *path, uint64_t flags,
+			uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = flags | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-			   RESOLVE_NO_MAGICLINKS,
+			   RESOLVE_NO_MAGICLINKS | resolve,
 	};
 	long fd;
 
@@ -56,11 +56,21 @@ static int open_beneath(int root, const char *path, uint64_t flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static int open_dir(const struct target *t, const char *path)
+int target_open_dir(const struct target *t, const char *path, uint64_t flags)
 {
 	if (t->root < 0)
 		return -ENOENT;
-	return open_beneath(t->root, path, O_PATH | O_DIRECTORY);
+	return open_beneath(t->root, path, flags | O_DIRECTORY, 0);
+}
+
+int target_open_child(int fd, const char *name)
+{
+	return open_beneath(fd, name, O_RDONLY | O_DIRECTORY, RESOLVE_NO_XDEV);
+}
+
+static int open_dir(const struct target *t, const char *path)
+{
+	return target_open_dir(t, path, O_PATH);
 }
 
 /* "a/b/c" into its directory (owned) and its name (borrowed from path). */
@@ -89,8 +99,11 @@ static int open_root(struct target *t, const char *dir, bool make,
 	t->shown = strdup(dir);
 	if (!t->shown)
 		return err_set(e, -ENOMEM, "out of memory");
-	if (make && mkdir(dir, 0777) && errno != EEXIST)
-		return err_set(e, -errno, "'%s': %m", dir);
+	if (make) {
+		t->made = !mkdir(dir, 0777);
+		if (!t->made && errno != EEXIST)
+			return err_set(e, -errno, "'%s': %m", dir);
+	}
 	/* The user named it, so that its own links are followed. */
 	t->root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (t->root < 0 && !(errno == ENOENT && may_lack))
@@ -120,11 +133,14 @@ static int open_parent(struct target *t, const char *dest, char **ret_name,
 }
 
 static int open_below(struct target *t, const char *dest, const char *name,
-		      bool dry_run, char **ret_name, struct err *e)
+		      unsigned int flags, char **ret_name, struct err *e)
 {
 	CLEANUP_FREE char *copy = NULL;
+	bool dry_run = flags & TARGET_DRY_RUN;
 
-	if (!name_is_safe(name, strlen(name)))
+	if (flags & TARGET_CONTENTS)
+		name = "";
+	else if (!name_is_safe(name, strlen(name)))
 		return err_set(e, -EINVAL,
 			       "the source has no name of its own: name the "
 			       "destination");
@@ -136,7 +152,7 @@ static int open_below(struct target *t, const char *dest, const char *name,
 }
 
 int target_open(struct target *t, const char *dest, const char *name,
-		bool dry_run, char **ret_name, struct err *e)
+		unsigned int flags, char **ret_name, struct err *e)
 {
 	size_t len = strlen(dest);
 	char *own_name = NULL;
@@ -145,8 +161,9 @@ int target_open(struct target *t, const char *dest, const char *name,
 	*t = (struct target){ .root = -1, .owner = !geteuid() };
 	if (!len)
 		return err_set(e, -EINVAL, "DEST is empty");
-	if (dest[len - 1] == '/' || is_dir(dest))
-		r = open_below(t, dest, name, dry_run, &own_name, e);
+	if ((flags & (TARGET_INTO | TARGET_CONTENTS)) || dest[len - 1] == '/' ||
+	    is_dir(dest))
+		r = open_below(t, dest, name, flags, &own_name, e);
 	else
 		r = open_parent(t, dest, &own_name, e);
 	if (r) {
@@ -216,12 +233,12 @@ int target_stat(const struct target *t, const char *dir, const char *name,
 	if (fd == -ENOENT)
 		return -ENOENT;
 	if (fd < 0)
-		return fail_at(t, dir, name, fd, e);
+		return target_fail(t, dir, name, fd, e);
 	if (!fstatat(fd, name, ret_stat, AT_SYMLINK_NOFOLLOW))
 		return 0;
 	if (errno == ENOENT)
 		return -ENOENT;
-	return fail_at(t, dir, name, -errno, e);
+	return target_fail(t, dir, name, -errno, e);
 }
 
 bool target_link_is(const struct target *t, const char *dir, const char *name,
@@ -275,16 +292,16 @@ int target_make_dir(const struct target *t, const char *path, struct err *e)
 
 	if (!r)
 		r = make_dir(t, dir, name);
-	return r ? fail_at(t, "", path, r, e) : 0;
+	return r ? target_fail(t, "", path, r, e) : 0;
 }
 
 int target_finish_dir(const struct target *t, const char *path,
 		      const struct target_attr *attr, struct err *e)
 {
-	CLEANUP_FD int fd = open_beneath(t->root, path, O_RDONLY | O_DIRECTORY);
+	CLEANUP_FD int fd = target_open_dir(t, path, O_RDONLY);
 	int r = fd < 0 ? fd : set_attrs(t, fd, attr);
 
-	return r ? fail_at(t, "", path, r, e) : 0;
+	return r ? target_fail(t, "", path, r, e) : 0;
 }
 
 /* ---- files --------------------------------------------------------------- */
@@ -301,33 +318,37 @@ static void temp_name(char temp[TARGET_TEMP_MAX])
 
 /* Finds a full disk before the bytes travel. Where it cannot be promised, the
  * writes will tell. */
-static int reserve_room(int fd, uint64_t size)
+static int reserve_room(int fd, uint64_t size, bool sparse)
 {
-	if (!size || !fallocate(fd, 0, 0, (off_t)size))
+	if (!size)
+		return 0;
+	if (ftruncate(fd, (off_t)size))
+		return -errno;
+	if (sparse || !fallocate(fd, 0, 0, (off_t)size))
 		return 0;
 	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? -errno
 								    : 0;
 }
 
 int target_temp(const struct target *t, const char *dir, const char *name,
-		uint64_t size, char temp[TARGET_TEMP_MAX], int *ret_fd,
-		struct err *e)
+		uint64_t size, bool sparse, char temp[TARGET_TEMP_MAX],
+		int *ret_fd, struct err *e)
 {
 	CLEANUP_FD int parent = open_dir(t, dir);
 	CLEANUP_FD int fd = -1;
 	int r;
 
 	if (parent < 0)
-		return fail_at(t, dir, name, parent, e);
+		return target_fail(t, dir, name, parent, e);
 	temp_name(temp);
 	fd = openat(parent, temp,
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return fail_at(t, dir, name, -errno, e);
-	r = reserve_room(fd, size);
+		return target_fail(t, dir, name, -errno, e);
+	r = reserve_room(fd, size, sparse);
 	if (r) {
 		(void)unlinkat(parent, temp, 0); /* the failure is told */
-		return fail_at(t, dir, name, r, e);
+		return target_fail(t, dir, name, r, e);
 	}
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -342,7 +363,7 @@ int target_commit(const struct target *t, const char *dir, const char *temp,
 
 	if (!r && renameat(parent, temp, parent, name))
 		r = -errno;
-	return r ? fail_at(t, dir, name, r, e) : 0;
+	return r ? target_fail(t, dir, name, r, e) : 0;
 }
 
 void target_drop(const struct target *t, const char *dir, const char *temp)
@@ -351,6 +372,26 @@ void target_drop(const struct target *t, const char *dir, const char *temp)
 
 	if (parent >= 0)
 		(void)unlinkat(parent, temp, 0); /* nothing better to do */
+}
+
+int target_set_attrs(const struct target *t, const char *dir, const char *name,
+		     const struct target_attr *attr, struct err *e)
+{
+	CLEANUP_FD int parent = open_dir(t, dir);
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	int r = parent < 0 ? parent : 0;
+
+	times[1] = time_of(attr->mtime_ns);
+	if (!r && t->owner &&
+	    fchownat(parent, name, attr->uid, attr->gid, AT_SYMLINK_NOFOLLOW))
+		r = -errno;
+	if (!r && fchmodat(parent, name, target_mode(t, attr->mode),
+			   AT_SYMLINK_NOFOLLOW))
+		r = -errno;
+	if (!r && attr->has_mtime &&
+	    utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW))
+		r = -errno;
+	return r ? target_fail(t, dir, name, r, e) : 0;
 }
 
 static int make_link(const struct target *t, int parent, const char *temp,
@@ -388,5 +429,5 @@ int target_link(const struct target *t, const char *dir, const char *name,
 		temp_name(temp);
 		r = make_link(t, parent, temp, name, link_to, attr);
 	}
-	return r ? fail_at(t, dir, name, r, e) : 0;
+	return r ? target_fail(t, dir, name, r, e) : 0;
 }

@@ -108,6 +108,11 @@ int walk_open(struct walk **ret_walk, const struct walk_options *o,
 	return 0;
 }
 
+int walk_add(struct walk *w, const struct view_node *dir)
+{
+	return add_item(&w->items, dir);
+}
+
 static void wait_idle(struct walk *w)
 {
 	LOCK_SCOPE(&w->lock);

@@ -47,6 +47,8 @@ struct walk;
 /* dir: where to begin. -ENOMEM. */
 int walk_open(struct walk **ret_walk, const struct walk_options *o,
 	      const struct view_node *dir);
+/* Another one to visit when what is known is through. -ENOMEM. */
+int walk_add(struct walk *w, const struct view_node *dir);
 /* Waits for what is under way: free the view first to have it cancelled. NULL
  * is accepted. */
 void walk_free(struct walk *w);

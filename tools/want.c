@@ -33,6 +33,42 @@ static int compare_numbers(uint64_t a, uint64_t b)
 	return a < b ? -1 : a > b;
 }
 
+bool want_hashes_are(const struct view_node *node, const struct hash *hashes)
+{
+	uint64_t count = block_count(node->size);
+
+	if (node->kind != VIEW_PACKED || !S_ISREG(node->mode) ||
+	    !want_is_sound(node))
+		return false;
+	for (uint64_t i = 0; i < count; i++) {
+		const struct want w = { .node = node, .index = i };
+		struct block block;
+
+		catalog_block_at(node->tree->cat, block_of(&w), &block);
+		if (!hash_equal(&block.hash, &hashes[i]))
+			return false;
+	}
+	return true;
+}
+
+/* The SHA-256 of 2^20 zeros. */
+static const struct hash zero_block = { {
+	0x30, 0xe1, 0x49, 0x55, 0xeb, 0xf1, 0x35, 0x22, 0x66, 0xdc, 0x2f,
+	0xf8, 0x06, 0x7e, 0x68, 0x10, 0x46, 0x07, 0xe7, 0x50, 0xab, 0xb9,
+	0xd3, 0xb3, 0x65, 0x82, 0xb8, 0xaf, 0x90, 0x9f, 0xcb, 0x58,
+} };
+
+bool want_is_zero(const struct view_node *node, uint64_t index)
+{
+	const struct want w = { .node = node, .index = index };
+	struct block block;
+
+	if (!is_packed(&w) || !S_ISREG(node->mode))
+		return false;
+	catalog_block_at(node->tree->cat, block_of(&w), &block);
+	return block.len == BLOCK_MAX && hash_equal(&block.hash, &zero_block);
+}
+
 /* Plain ones first, by file and piece; then by tree and block. */
 static int compare(const void *a, const void *b)
 {

@@ -22,6 +22,11 @@ struct want {
 
 /* Whether the catalog has as many blocks for it as its size asks for. */
 bool want_is_sound(const struct view_node *node);
+/* Whether these, one for each block, are the hashes of a packed file's content.
+ */
+bool want_hashes_are(const struct view_node *node, const struct hash *hashes);
+/* Whether a packed file's block is BLOCK_MAX zeros, by its name. */
+bool want_is_zero(const struct view_node *node, uint64_t index);
 /* In the order in which they stand in the bucket. */
 void want_sort(struct want *wants, size_t count);
 /* Tells fetch of all of them, sorted, so that neighbours come with one request.

@@ -37,7 +37,7 @@ python3 - "$TMP/json" <<'END' || fail "json: $(cat "$TMP/json")"
 import json, sys
 o = json.load(open(sys.argv[1]))
 assert o["verb"] == "pull" and o["files"] == 3 and o["unchanged"] == 5
-assert o["bytes"] == 8 and o["price_usd"] == 0
+assert o["bytes"] == 6 and o["price_usd"] == 0
 assert sum(o["requests"].values()) == o["requests_total"] > 0
 END
 diff <(digest "$dir") <(digest "$TMP/out/K") || fail "trees differ again"

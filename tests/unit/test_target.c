@@ -8,6 +8,7 @@
 
 #include "s3/base/io.h"
 #include "tests/unit/tap.h"
+#include "tools/prune.h"
 
 #define MTIME INT64_C(981173106123456789)
 
@@ -23,7 +24,7 @@ static int put(const struct target *t, const char *dir, const char *name,
 	       const char *content, struct err *e)
 {
 	char temp[TARGET_TEMP_MAX];
-	int fd, r = target_temp(t, dir, name, 5, temp, &fd, e);
+	int fd, r = target_temp(t, dir, name, 5, false, temp, &fd, e);
 
 	if (r)
 		return r;
@@ -74,7 +75,7 @@ static void where(void)
 		struct target t;
 		char *name = NULL;
 		struct err e = { 0 };
-		int r = target_open(&t, cases[i].dest, cases[i].source, false,
+		int r = target_open(&t, cases[i].dest, cases[i].source, 0,
 				    &name, &e);
 
 		is_int(r, cases[i].r, "'%s' to '%s'", cases[i].source,
@@ -96,7 +97,7 @@ static void dry(void)
 	struct stat st;
 	char *name = NULL;
 
-	is_int(target_open(&t, "later/", "K", true, &name, NULL), 0,
+	is_int(target_open(&t, "later/", "K", TARGET_DRY_RUN, &name, NULL), 0,
 	       "a dry run to a directory that is not there");
 	is_int(target_stat(&t, "", "K", &st, NULL), -ENOENT, "finds nothing");
 	ok(access("later", F_OK), "and makes nothing");
@@ -200,6 +201,89 @@ static int look_for_temp(const char *path, const struct stat *st, int type,
 	return 0;
 }
 
+static void whole(void)
+{
+	static const struct {
+		const char *dest;
+		unsigned int flags;
+		const char *shown, *name;
+		bool made;
+	} cases[] = {
+		{ "dir", TARGET_CONTENTS, "dir", "", false },
+		{ "whole", TARGET_CONTENTS, "whole", "", true },
+		{ "whole", TARGET_INTO, "whole", "K", false },
+		{ "into", TARGET_INTO, "into", "K", true },
+	};
+
+	for (size_t i = 0; i < TAP_COUNT(cases); i++) {
+		struct target t;
+		char *own = NULL;
+
+		is_int(target_open(&t, cases[i].dest, "K", cases[i].flags, &own,
+				   NULL),
+		       0, "'%s' as a directory", cases[i].dest);
+		is_str(t.shown, cases[i].shown, "  root");
+		is_str(own, cases[i].name, "  name");
+		is_int(t.made, cases[i].made, "  made");
+		target_done(&t);
+		free(own);
+	}
+}
+
+static void mended(const struct target *t)
+{
+	struct stat st;
+	char temp[TARGET_TEMP_MAX];
+	int fd = -1;
+
+	is_int(put(t, "", "m", "hello", NULL), 0, "a file");
+	(void)chmod("dir/m", 0777);
+	is_int(target_set_attrs(t, "", "m", &attr, NULL), 0, "mended");
+	is_int(stat("dir/m", &st), 0, "is there");
+	is_int(st.st_mode, S_IFREG | 0640, "its mode");
+	is_int(target_set_attrs(t, "out", "victim", &attr, NULL), -ELOOP,
+	       "not through a link");
+	is_int(target_temp(t, "", "s", 1 << 20, true, temp, &fd, NULL), 0,
+	       "a sparse one");
+	is_int(fstat(fd, &st), 0, "has");
+	is_int(st.st_size, 1 << 20, "its length");
+	is_int(st.st_blocks, 0, "and no blocks");
+	(void)close(fd);
+	target_drop(t, "", temp);
+}
+
+static bool keep_a(void *arg, const char *name, bool is_dir)
+{
+	(void)arg;
+	return !strcmp(name, "a") && !is_dir;
+}
+
+static void pruned(const struct target *t)
+{
+	struct prune p = { 0 };
+	struct err e = { 0 };
+	uint64_t removed = 0;
+
+	is_int(mkdir("dir/p", 0755) | mkdir("dir/p/d", 0755) |
+		       symlink("../../outside", "dir/p/d/l") |
+		       io_replace_file("dir/p/a", "x", 1, 0600, NULL) |
+		       io_replace_file("dir/p/d/x", "x", 1, 0600, NULL),
+	       0, "clutter");
+	is_int(prune_dir(&p, t, "p", keep_a, NULL, &e), 0, "looked through");
+	is_int(p.count, 1, "one is not wanted");
+	is_int(prune_dir(&p, t, "none", keep_a, NULL, &e), 0,
+	       "a directory that is not there");
+	is_int(prune_dir(&p, t, "out", keep_a, NULL, &e), -ELOOP, "a link");
+	is_int(p.count, 1, "brings none");
+	is_int(prune_remove(t, &p.items[0], &removed, &e), 0, "removed");
+	is_int(removed, 3, "with what is in it");
+	ok(access("dir/p/d", F_OK) && !access("dir/p/a", F_OK), "and no more");
+	ok(holds("outside/victim", "precious"), "a link is not followed");
+	is_int(prune_remove(t, &p.items[0], &removed, &e), 0,
+	       "what is gone is no failure");
+	prune_done(&p);
+}
+
 int main(void)
 {
 	char home[] = "/tmp/test_target.XXXXXX";
@@ -215,11 +299,14 @@ int main(void)
 		return 1;
 	where();
 	dry();
-	is_int(target_open(&t, "dir", "K", false, &name, NULL), 0, "open");
+	whole();
+	is_int(target_open(&t, "dir", "K", 0, &name, NULL), 0, "open");
 	files(&t);
 	links(&t);
 	dirs(&t);
 	planted(&t);
+	mended(&t);
+	pruned(&t);
 	target_done(&t);
 	free(name);
 	(void)nftw(home, look_for_temp, 16, FTW_PHYS);
