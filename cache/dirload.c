@@ -1,7 +1,11 @@
 /*
  * A LIST runs for as many pages as it takes; one of a whole subtree that does
- * not fit in a page turns into one of its level, and the slot remembers. A tree
- * is looked for in the cache first.
+ * not fit in a page turns into one of its level, and the slot remembers. Trees
+ * and their parts come by treeload, out of the cache first.
+ *
+ * Parts stay with their version. Beyond PARTS_KEPT (less where they are not
+ * mapped files) the one not used for longest goes, if that is PART_IDLE_MS ago:
+ * a directory that lies in many is answered when all of them are there.
  *
  * Replies arrive on the store's threads and are handed to the pool, where pages
  * are made, trees are decoded and waiters run.
@@ -14,33 +18,46 @@
 #include <string.h>
 
 #include "cache/names.h"
-#include "cache/version.h"
+#include "cache/treeload.h"
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
 
 #define TTL_MIN_MS 1000u
 #define TREE_TRIES 3
 #define READS_AHEAD 6 /* connections for the packs of a small tree */
+#define PARTS_KEPT 1024u
+#define PARTS_KEPT_ANONYMOUS 32u
+#define PART_IDLE_MS 10000u
 
-/* One load: a LIST of as many pages as it takes, or a tree. */
+/* One load: a LIST of as many pages as it takes, a tree, or a part of one. */
 struct load {
 	struct pool_job job;
 	struct store_req req;
 	struct list link; /* in dirs.loads */
 	struct dirs *dirs;
-	struct slot *slot; /* stays: slots with a load are not dropped */
+	struct slot *slot; /* stays: slots with a load are not dropped; NULL
+			      for a part */
 	bool recursive;
 	uint32_t timeout_ms; /* 0: the store's */
 	uint64_t asked, asked_ms;
-	char *prefix; /* of the LIST, or key of the tree; owned */
+	char *prefix; /* of the LIST; owned */
 	char *token; /* continuation; owned */
 	struct store_list list; /* pages so far */
-	uint64_t seq; /* of the tree */
-	struct store_object object;
-	struct buf data;
-	bool cache_asked; /* trees: the cache did not have it */
-	bool fetched_again; /* trees: what came first was damaged */
+	struct treeload tree; /* of a tree or part */
+	struct view_version *of; /* a part's; counted */
+	bool begun; /* the cache was asked */
+	bool cancellable; /* guarded by lock: the request was submitted */
 };
+
+static bool is_list(const struct load *l)
+{
+	return l->prefix;
+}
+
+static struct store_req *request_of(struct load *l)
+{
+	return is_list(l) ? &l->req : &l->tree.req;
+}
 
 /* For how long to trust a page that just came: a tenth of its age. */
 static uint64_t trust_ms(const struct dirs *d, const struct slot *s,
@@ -78,22 +95,24 @@ static void load_free(struct load *l)
 {
 	store_req_done(&l->req);
 	store_list_done(&l->list);
-	buf_done(&l->data);
+	treeload_done(&l->tree);
+	view_version_unref(l->of);
 	free(l->prefix);
 	free(l->token);
 	free(l);
 }
 
-static struct load *load_new_locked(struct dirs *d, struct slot *s,
-				    enum store_op op)
+static struct load *load_new_locked(struct dirs *d, struct slot *s)
 {
 	struct load *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
-	store_req_init(&l->req, op, NULL);
+	store_req_init(&l->req, STORE_LIST, NULL);
 	store_list_init(&l->list);
-	buf_init(&l->data, TREE_OBJECT_MAX);
+	treeload_init(&l->tree);
+	l->tree.store = d->store;
+	l->tree.cache = d->cache;
 	l->dirs = d;
 	l->slot = s;
 	l->asked = ++d->tick;
@@ -123,7 +142,7 @@ static void list_request(struct load *l)
 int dirload_list_locked(struct dirs *d, struct slot *s, bool recursive,
 			struct list *ret_start)
 {
-	struct load *l = load_new_locked(d, s, STORE_LIST);
+	struct load *l = load_new_locked(d, s);
 
 	if (!l)
 		return -ENOMEM;
@@ -136,6 +155,7 @@ int dirload_list_locked(struct dirs *d, struct slot *s, bool recursive,
 	l->recursive = recursive && !s->above;
 	s->listing = true;
 	list_request(l);
+	l->cancellable = true;
 	load_begin_locked(l);
 	list_add_tail(ret_start, &l->job.link);
 	return 0;
@@ -148,41 +168,43 @@ void dirload_submit(struct dirs *d, struct list *start)
 	while ((link = list_pop_head(start))) {
 		struct load *l = container_of(link, struct load, job.link);
 
-		if (l->req.op == STORE_LIST)
+		if (is_list(l)) {
 			store_submit(d->store, &l->req);
-		else
-			load_arrived(&l->req); /* the cache first */
+		} else { /* the cache first */
+			l->job.run = load_job;
+			pool_submit(d->pool, &l->job);
+		}
 	}
-}
-
-/* Fills in the GET of this load. */
-static void tree_request(struct load *l)
-{
-	store_req_init(&l->req, STORE_GET, l->prefix);
-	l->req.out = &l->data;
-	l->req.if_match = l->object.etag;
-	l->req.timeout_ms = l->timeout_ms;
-	l->req.done = load_arrived;
-	l->req.arg = l;
 }
 
 int dirload_tree_locked(struct dirs *d, struct slot *s, uint64_t seq,
 			const struct store_object *object,
 			struct list *ret_start)
 {
-	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
-	struct load *l = load_new_locked(d, s, STORE_GET);
+	struct load *l = load_new_locked(d, s);
 
 	if (!l)
 		return -ENOMEM;
-	if (name_tree(&key, s->dir, seq) || !(l->prefix = buf_take(&key))) {
-		load_free(l);
-		return -ENOMEM;
-	}
-	l->seq = seq;
-	l->object = *object;
-	tree_request(l);
+	l->tree.dir = s->dir;
+	l->tree.seq = seq;
+	l->tree.object = *object;
 	s->reading = true;
+	load_begin_locked(l);
+	list_add_tail(ret_start, &l->job.link);
+	return 0;
+}
+
+int dirload_part_locked(struct dirs *d, struct view_version *v, uint32_t part,
+			struct list *ret_start)
+{
+	struct load *l = load_new_locked(d, NULL);
+
+	if (!l)
+		return -ENOMEM;
+	l->of = view_version_ref(v);
+	l->tree.of = &v->of;
+	l->tree.part = part;
+	v->parts[part].reading = true;
 	load_begin_locked(l);
 	list_add_tail(ret_start, &l->job.link);
 	return 0;
@@ -200,12 +222,12 @@ static void call_waiters(struct list *waiters, const struct err *e)
 	}
 }
 
-static void take_waiters(struct slot *s, struct list *out)
+static void take_waiters(struct list *from, struct list *out)
 {
 	struct list *link;
 
 	list_init(out);
-	while ((link = list_pop_head(&s->waiters)))
+	while ((link = list_pop_head(from)))
 		list_add_tail(out, link);
 }
 
@@ -216,14 +238,18 @@ static void load_end(struct load *l, const struct err *e)
 	struct list waiters;
 
 	lock_take(&d->lock);
-	if (l->req.op == STORE_LIST)
+	if (is_list(l))
 		l->slot->listing = false;
+	else if (l->of)
+		l->of->parts[l->tree.part].reading = false;
 	else
 		l->slot->reading = false;
 	list_remove(&l->link);
 	if (!e->code)
 		d->arrived = true;
-	take_waiters(l->slot, &waiters);
+	take_waiters(l->of ? &l->of->parts[l->tree.part].waiters
+			   : &l->slot->waiters,
+		     &waiters);
 	lock_drop(&d->lock);
 	call_waiters(&waiters, e);
 	load_free(l);
@@ -364,99 +390,145 @@ static void list_failed(struct load *l, struct err *e)
 		(void)err_set(e, -ENOMEM, "out of memory");
 }
 
-static void tree_install(struct load *l, const struct buf *data, struct err *e)
+static void tree_install(struct load *l, struct err *e)
 {
-	struct tree_version t = { 0 };
-	struct view_tree *tree;
+	struct tree_version *t = &l->tree.tree;
+	struct view_version *v = NULL, *old;
 
-	if (tree_version_decode(&t, l->slot->dir, l->seq, data, e))
-		return;
-	if (!t.cat) {
-		tree_version_done(&t);
+	if (!tree_part_count(t)) {
 		(void)err_set(e, -EBADMSG,
-			      "'%s' is empty, but was not when listed",
-			      l->prefix);
-		return;
+			      "the tree of '%s' is empty, but was not when "
+			      "listed",
+			      l->slot->dir);
+	} else {
+		v = view_version_new(t);
+		if (!v)
+			(void)err_set(e, -ENOMEM,
+				      "tree of '%s': out of memory",
+				      l->slot->dir);
 	}
-	tree = view_tree_new(t.cat, t.dir, t.head.pool, l->seq);
-	tree_version_done(&t);
+	tree_version_done(t);
+	if (!v)
+		return;
+	lock_take(&l->dirs->lock);
+	old = l->slot->tree;
+	l->slot->tree = v;
+	if (!v->of.table)
+		l->slot->missing = 0;
+	lock_drop(&l->dirs->lock);
+	view_version_unref(old);
+}
+
+/* The part that was not used for longest, if there are too many. */
+static const struct view_tree *drop_part_locked(struct view_version *v,
+						uint32_t kept)
+{
+	uint64_t now_ms = clock_now_ms();
+	struct view_part *oldest = NULL;
+	const struct view_tree *tree;
+
+	if (v->loaded <= kept)
+		return NULL;
+	for (uint32_t i = 0; i < v->count; i++) {
+		struct view_part *p = &v->parts[i];
+
+		if (p->tree && now_ms - p->used_ms > PART_IDLE_MS &&
+		    (!oldest || p->used_ms < oldest->used_ms))
+			oldest = p;
+	}
+	if (!oldest)
+		return NULL;
+	tree = oldest->tree;
+	oldest->tree = NULL;
+	v->loaded--;
+	return tree;
+}
+
+static void part_install(struct load *l, struct err *e)
+{
+	struct view_version *v = l->of;
+	bool anonymous = catalog_is_anonymous(l->tree.cat);
+	const struct view_tree *old;
+	struct slot *s;
+	const struct view_tree *tree =
+		view_tree_new(l->tree.cat, v->of.dir, v->of.head.pool,
+			      v->of.head.seq);
+
+	catalog_unref(l->tree.cat);
 	if (!tree) {
-		(void)err_set(e, -ENOMEM, "'%s': out of memory", l->prefix);
+		(void)err_set(e, -ENOMEM, "tree of '%s': out of memory",
+			      v->of.dir);
 		return;
 	}
 	lock_take(&l->dirs->lock);
-	view_tree_unref(l->slot->tree);
-	l->slot->tree = tree;
-	l->slot->missing = 0;
+	old = drop_part_locked(v,
+			       anonymous ? PARTS_KEPT_ANONYMOUS : PARTS_KEPT);
+	v->parts[l->tree.part].tree = tree;
+	v->loaded++;
+	s = dirs_slot_locked(l->dirs, v->of.dir);
+	if (s)
+		s->missing = 0;
 	lock_drop(&l->dirs->lock);
+	view_tree_unref(old);
 }
 
-/* A listed version that is gone was pruned: list again, a few times. */
+/* A listed version that is gone was pruned, and so was one of which a part is
+ * gone: list again, a few times. */
 static void tree_missing(struct load *l, struct err *e)
 {
-	struct slot *s = l->slot;
+	const char *dir = l->of ? l->of->of.dir : l->slot->dir;
+	struct slot *s;
 
 	LOCK_SCOPE(&l->dirs->lock);
-	if (++s->missing >= TREE_TRIES) {
+	s = dirs_slot_locked(l->dirs, dir);
+	if (s && ++s->missing >= TREE_TRIES) {
 		s->missing = 0;
-		(void)err_set(e, -EIO, "'%s' is listed, but cannot be found",
-			      l->prefix);
+		(void)err_set(e, -EIO,
+			      "'%s' belongs to the tree of '%s', but cannot be "
+			      "found",
+			      l->tree.key.data, dir);
 		return;
 	}
-	dirs_outdate_locked(l->dirs, s->dir);
+	dirs_outdate_locked(l->dirs, dir);
 }
 
-/* What came may have been damaged on the way. */
-static void fetch_again(struct load *l)
+static void tree_submit(struct load *l)
 {
-	l->fetched_again = true;
-	buf_reset(&l->data);
-	request_again(l, tree_request);
+	struct dirs *d = l->dirs;
+
+	l->tree.req.timeout_ms = l->timeout_ms;
+	l->tree.req.done = load_arrived;
+	l->tree.req.arg = l;
+	if (d->reads && !l->of)
+		store_expect(d->store, READS_AHEAD);
+	lock_take(&d->lock);
+	l->cancellable = true;
+	lock_drop(&d->lock);
+	store_submit(d->store, &l->tree.req);
 }
 
 /* Returns false when a GET is under way for this load. */
 static bool tree_arrived(struct load *l, struct err *e)
 {
-	struct dirs *d = l->dirs;
+	int r;
 
-	if (!l->cache_asked) {
-		l->cache_asked = true;
-		if (d->cache &&
-		    !cache_object(d->cache, d->store->bucket_id, l->prefix,
-				  l->object.etag, &l->data)) {
-			struct err bad = { 0 };
-
-			tree_install(l, &l->data, &bad);
-			if (!bad.code)
-				return true;
-			log_warn("the cached copy of '%s' is damaged: fetching "
-				 "it anew",
-				 l->prefix);
-			buf_reset(&l->data);
-		}
-		if (d->reads)
-			store_expect(d->store, READS_AHEAD);
-		store_submit(d->store, &l->req);
+	lock_take(&l->dirs->lock);
+	l->cancellable = false; /* it is made anew, perhaps */
+	lock_drop(&l->dirs->lock);
+	r = l->begun ? treeload_end(&l->tree, e) : treeload_begin(&l->tree, e);
+	l->begun = true;
+	if (r == 1) {
+		tree_submit(l);
 		return false;
 	}
-	if (l->req.err.code == -ENOENT || l->req.err.code == -ESTALE) {
-		tree_missing(l, e);
-		return true;
-	}
-	if (l->req.err.code) {
-		(void)err_copy(e, &l->req.err);
-		return true;
-	}
-	tree_install(l, &l->data, e);
-	if (e->code == -EBADMSG && !l->fetched_again) {
-		log_info("%s: fetching it once more", e->text);
+	if (r == -ENOENT || r == -ESTALE) {
 		err_clear(e);
-		fetch_again(l);
-		return false;
+		tree_missing(l, e);
+	} else if (!r && l->of) {
+		part_install(l, e);
+	} else if (!r) {
+		tree_install(l, e);
 	}
-	if (!e->code && d->cache)
-		cache_object_put(d->cache, d->store->bucket_id, l->prefix,
-				 l->req.object.etag, l->data.data, l->data.len);
 	return true;
 }
 
@@ -465,7 +537,7 @@ static void load_job(struct pool_job *job)
 	struct load *l = container_of(job, struct load, job);
 	struct err e = { 0 };
 
-	if (l->req.op != STORE_LIST) {
+	if (!is_list(l)) {
 		if (!tree_arrived(l, &e))
 			return;
 	} else if (l->req.err.code) {
@@ -481,6 +553,7 @@ void dirload_cancel_locked(struct dirs *d)
 	list_for_each (link, &d->loads) {
 		struct load *l = container_of(link, struct load, link);
 
-		store_cancel(d->store, &l->req);
+		if (l->cancellable)
+			store_cancel(d->store, request_of(l));
 	}
 }

@@ -17,9 +17,10 @@ struct slot {
 	uint64_t outdated; /* pages asked for before this tick are not trusted */
 	uint64_t changed_ms; /* when a page last differed from the one before */
 	bool listing; /* a LIST is under way */
-	struct view_tree *tree; /* rooted here, of the version last needed */
+	struct view_version *tree; /* rooted here, last needed */
 	bool reading; /* a tree is being read */
-	unsigned int missing; /* times a listed tree could not be found */
+	unsigned int missing; /* times a listed tree, or a part of one, could
+				 not be found */
 	struct list waiters; /* of struct dirs_wait */
 };
 
@@ -54,6 +55,10 @@ int dirload_list_locked(struct dirs *d, struct slot *s, bool recursive,
 int dirload_tree_locked(struct dirs *d, struct slot *s, uint64_t seq,
 			const struct store_object *object,
 			struct list *ret_start);
+int dirload_part_locked(struct dirs *d, struct view_version *v, uint32_t part,
+			struct list *ret_start);
+/* A slot, if there is one. */
+struct slot *dirs_slot_locked(struct dirs *d, const char *dir);
 void dirload_submit(struct dirs *d, struct list *start);
 /* Asks all loads to end. */
 void dirload_cancel_locked(struct dirs *d);

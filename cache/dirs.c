@@ -24,6 +24,7 @@
 
 #define ABSENT_MS 1000u
 #define POOL_THREADS 2
+#define PARTS_AT_ONCE 8 /* of a directory that lies in many */
 #define SLOTS_SWEEP 8192 /* slots kept before idle ones are dropped */
 
 struct lock *dirs_lock(struct dirs *d)
@@ -60,7 +61,7 @@ void dirs_leave(struct dirs *d)
 static void slot_free(struct slot *s)
 {
 	page_unref(s->page);
-	view_tree_unref(s->tree);
+	view_version_unref(s->tree);
 	free(s->dir);
 	free(s);
 }
@@ -70,6 +71,11 @@ static struct slot *slot_find(struct dirs *d, const char *dir, size_t len)
 	struct table_item *item = table_find(&d->slots, dir, len);
 
 	return item ? container_of(item, struct slot, item) : NULL;
+}
+
+struct slot *dirs_slot_locked(struct dirs *d, const char *dir)
+{
+	return slot_find(d, dir, strlen(dir));
 }
 
 /* Drops what nobody waits for and nobody trusts any more. */
@@ -358,23 +364,33 @@ int dirs_path_locked(struct dirs *d, const char *dir, struct dirs_wait *w,
 	return 0;
 }
 
+static struct view_version *loaded_locked(struct dirs *d, const char *dir,
+					  uint64_t seq)
+{
+	struct slot *s = dirs_slot_locked(d, dir);
+
+	return s && s->tree && s->tree->of.head.seq == seq ? s->tree : NULL;
+}
+
 /* The tree that stands at one level: 0 with a tree or NULL, 1 queued. */
 static int level_tree_locked(struct dirs *d, const struct dirs_level *l,
 			     struct dirs_wait *w, struct list *start,
-			     const struct view_tree **ret_tree)
+			     struct view_version **ret_version)
 {
 	struct store_object object;
 	struct slot *s;
 	uint64_t seq;
 	int r = 0;
 
-	*ret_tree = NULL;
+	*ret_version = NULL;
 	if (l->answer != PAGE_TELLS ||
 	    !page_tree(l->page, l->dir, &seq, &object) || !object.size)
 		return 0;
-	*ret_tree = dirs_loaded_locked(d, l->dir, seq);
-	if (*ret_tree)
+	*ret_version = loaded_locked(d, l->dir, seq);
+	if (*ret_version) {
+		(void)view_version_ref(*ret_version);
 		return 0;
+	}
 	s = slot_get(d, l->dir, strlen(l->dir));
 	if (!s)
 		return -ENOMEM;
@@ -387,34 +403,73 @@ static int level_tree_locked(struct dirs *d, const struct dirs_level *l,
 }
 
 int dirs_tree_locked(struct dirs *d, const struct dirs_path *path, bool own,
-		     struct dirs_wait *w, const struct view_tree **ret_tree)
+		     struct dirs_wait *w, struct view_version **ret_version)
 {
 	struct list start = LIST_INIT(start);
-	const struct view_tree *tree = NULL;
+	struct view_version *v = NULL;
 	int r = 0;
 
 	lock_assert_held(&d->lock);
 	if (d->ending)
 		return -ECANCELED;
-	for (size_t i = path->count; i-- > 0 && !r && !tree;) {
-		r = level_tree_locked(d, &path->levels[i], w, &start, &tree);
+	for (size_t i = path->count; i-- > 0 && !r && !v;) {
+		r = level_tree_locked(d, &path->levels[i], w, &start, &v);
 		if (own)
 			break;
 	}
 	start_unlocked(d, &start);
 	if (!r)
-		*ret_tree = tree;
+		*ret_version = v;
 	return r;
 }
 
-const struct view_tree *dirs_loaded_locked(struct dirs *d, const char *dir,
-					   uint64_t seq)
+int dirs_parts_locked(struct dirs *d, struct view_version *v, uint32_t first,
+		      uint32_t end, struct dirs_wait *w,
+		      const struct view_tree **ret_trees)
 {
-	struct slot *s = slot_find(d, dir, strlen(dir));
+	struct list start = LIST_INIT(start);
+	struct view_part *missing = NULL;
+	uint64_t now_ms = clock_now_ms();
+	unsigned int begun = 0;
+	int r = 0;
 
-	if (!s || !s->tree || s->tree->seq != seq)
-		return NULL;
-	return view_tree_ref(s->tree);
+	lock_assert_held(&d->lock);
+	if (d->ending)
+		return -ECANCELED;
+	for (uint32_t i = first; i < end && begun < PARTS_AT_ONCE && !r; i++) {
+		struct view_part *p = &v->parts[i];
+
+		p->used_ms = now_ms;
+		if (p->tree)
+			continue;
+		if (!missing)
+			missing = p;
+		if (!p->reading)
+			r = dirload_part_locked(d, v, i, &start);
+		begun++;
+	}
+	for (uint32_t i = first; i < end && !r && !missing; i++)
+		ret_trees[i - first] = view_tree_ref(v->parts[i].tree);
+	if (missing && missing->reading) {
+		/* With those that could be begun. */
+		list_add_tail(&missing->waiters, &w->link);
+		r = 1;
+	}
+	start_unlocked(d, &start);
+	return r;
+}
+
+bool dirs_loaded_locked(struct dirs *d, const char *dir, uint64_t seq,
+			struct view_version **ret_version,
+			const struct view_tree **ret_first)
+{
+	struct view_version *v = loaded_locked(d, dir, seq);
+
+	if (!v || !v->parts[0].tree)
+		return false;
+	*ret_version = view_version_ref(v);
+	*ret_first = view_tree_ref(v->parts[0].tree);
+	return true;
 }
 
 int dirs_open(struct dirs **ret_dirs, const struct dirs_options *o,

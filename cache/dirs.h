@@ -92,11 +92,20 @@ int dirs_path_locked(struct dirs *d, const char *dir, struct dirs_wait *w,
  * none. own: only a tree rooted at `dir` itself. 0, 1 or an error as above.
  */
 int dirs_tree_locked(struct dirs *d, const struct dirs_path *path, bool own,
-		     struct dirs_wait *w, const struct view_tree **ret_tree);
+		     struct dirs_wait *w, struct view_version **ret_version);
+/*
+ * Parts [first, end) of a version, counted. 0, 1 or an error as above. A part
+ * that turns out to be gone makes the tree be looked up again.
+ */
+int dirs_parts_locked(struct dirs *d, struct view_version *v, uint32_t first,
+		      uint32_t end, struct dirs_wait *w,
+		      const struct view_tree **ret_trees);
 
-/* The tree of version `seq` rooted at `dir`, if it happens to be loaded. */
-const struct view_tree *dirs_loaded_locked(struct dirs *d, const char *dir,
-					   uint64_t seq);
+/* The tree of version `seq` rooted at `dir`, and its first part, if they happen
+ * to be loaded; else false. Both counted. */
+bool dirs_loaded_locked(struct dirs *d, const char *dir, uint64_t seq,
+			struct view_version **ret_version,
+			const struct view_tree **ret_first);
 
 /* Counts work of the user's own that dirs_free has to wait for. False once it
  * has begun. */

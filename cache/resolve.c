@@ -1,5 +1,6 @@
 #include "cache/resolve.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ void found_done(struct found *f)
 	view_node_unref(f->node);
 	view_listing_unref(f->listing);
 	page_unref(f->page);
-	view_tree_unref(f->tree);
+	view_version_unref(f->tree);
+	view_tree_unref(f->part);
 	memset(f, 0, sizeof(*f));
 }
 
@@ -28,16 +30,32 @@ static void note_trust(struct found *f, const struct dirs_path *p)
 		f->oldest_ms = p->oldest_ms;
 }
 
-/* The entry of `key` in a tree that it belongs to, into the claims. */
-static void claim_entry(struct claims *c, const struct view_tree *tree)
+/*
+ * The entry of the claims' key in the tree that it belongs to, into the claims;
+ * `f` keeps its part. 0, 1 when the question was queued, or an error.
+ */
+static int claim_entry_locked(const struct resolver *v, struct question *q,
+			      struct view_version *tree, struct claims *c,
+			      struct found *f)
 {
+	const struct view_tree *part = NULL;
 	const char *rel;
+	uint32_t at;
 	size_t len;
+	int r;
 
-	if (tree &&
-	    view_tree_within(tree, c->key, strlen(c->key), &rel, &len) &&
-	    !catalog_find(tree->cat, rel, len, &c->entry))
-		c->tree = tree;
+	if (!tree || !view_version_within(tree, c->key, strlen(c->key), &rel,
+					  &len))
+		return 0;
+	at = tree_part_of(&tree->of, rel, len);
+	r = dirs_parts_locked(v->dirs, tree, at, at + 1, q->wait, &part);
+	if (r)
+		return r;
+	view_tree_unref(f->part);
+	f->part = part;
+	if (!catalog_find(part->cat, rel, len, &c->entry))
+		c->tree = part;
+	return 0;
 }
 
 /*
@@ -48,7 +66,7 @@ static int own_level_locked(const struct resolver *v, const char *dir,
 			    const struct dirs_path *path, struct question *q,
 			    struct claims *c, struct found *f)
 {
-	CLEANUP(view_tree_unrefp) const struct view_tree *own = NULL;
+	CLEANUP(view_version_unrefp) struct view_version *own = NULL;
 	const struct dirs_level *level = &path->levels[path->count - 1];
 	int r = dirs_tree_locked(v->dirs, path, true, q->wait, &own);
 
@@ -64,12 +82,14 @@ static int own_level_locked(const struct resolver *v, const char *dir,
 		page_unref(f->page);
 		f->page = page_ref(level->page);
 	}
-	if (own) {
-		c->tree = NULL;
-		claim_entry(c, own);
-		view_tree_unref(f->tree);
-		f->tree = TAKE_PTR(own);
-	}
+	if (!own)
+		return 0;
+	c->tree = NULL;
+	r = claim_entry_locked(v, q, own, c, f);
+	if (r)
+		return r;
+	view_version_unref(f->tree);
+	f->tree = TAKE_PTR(own);
 	return 0;
 }
 
@@ -123,7 +143,9 @@ static int resolve_root_locked(const struct resolver *v, struct question *q,
 	if (r)
 		return r;
 	note_trust(f, &path);
-	claim_entry(&c, f->tree);
+	r = claim_entry_locked(v, q, f->tree, &c, f);
+	if (r)
+		return r;
 	r = own_level_locked(v, s->dir, &path, q, &c, f);
 	if (r)
 		return r;
@@ -163,7 +185,9 @@ static int resolve_below_locked(const struct resolver *v, struct question *q,
 		c.marker = child.marker;
 		c.below = child.below;
 	}
-	claim_entry(&c, f->tree);
+	r = claim_entry_locked(v, q, f->tree, &c, f);
+	if (r)
+		return r;
 	if (c.marker || c.below || (c.tree && S_ISDIR(c.entry.mode))) {
 		r = own_level_locked(v, s->dir, &path, q, &c, f);
 		if (r)
@@ -184,8 +208,9 @@ struct build {
 /* The root entry of a tree at the child, if it is loaded. */
 static void child_tree_locked(struct build *b, const char *dir,
 			      struct claims *c,
-			      const struct view_tree **ret_tree)
+			      const struct view_tree **ret_first)
 {
+	CLEANUP(view_version_unrefp) struct view_version *own = NULL;
 	struct store_object object;
 	uint64_t seq;
 
@@ -193,25 +218,29 @@ static void child_tree_locked(struct build *b, const char *dir,
 	    !page_tree(b->f->page, dir, &seq, &object) || !object.size)
 		return;
 	c->tree = NULL;
-	*ret_tree = dirs_loaded_locked(b->v->dirs, dir, seq);
-	if (*ret_tree)
-		claim_entry(c, *ret_tree);
+	if (dirs_loaded_locked(b->v->dirs, dir, seq, &own, ret_first) &&
+	    !catalog_find((*ret_first)->cat, "", 0, &c->entry))
+		c->tree = *ret_first;
 	else
 		c->sure = false;
 }
 
-/* Adds one name that a page, a catalog, or both have. */
+/* Adds one name that a page, a catalog, or both have. part: the entry's. */
 static int add_child_locked(struct build *b, const struct page_child *child,
+			    const struct view_tree *part,
 			    const struct catalog_entry *entry)
 {
 	CLEANUP(view_tree_unrefp) const struct view_tree *own = NULL;
-	const char *name = child ? child->name : entry->name;
-	size_t len = child ? child->name_len : entry->name_len;
 	struct claims c = { .sure = true };
 	const struct view_node *n;
+	const char *name;
 	bool is_dir;
+	size_t len;
 	int r = 0;
 
+	assert(child || entry);
+	name = child ? child->name : entry->name;
+	len = child ? child->name_len : entry->name_len;
 	b->path->len = b->path_base;
 	b->key->len = b->key_base;
 	if (buf_add(b->path, name, len) || buf_add(b->key, name, len))
@@ -223,7 +252,7 @@ static int add_child_locked(struct build *b, const struct page_child *child,
 		c.sure = child->sure;
 	}
 	if (entry) {
-		c.tree = b->f->tree;
+		c.tree = part;
 		c.entry = *entry;
 	}
 	is_dir = c.below || c.marker;
@@ -255,59 +284,125 @@ static int compare_names(const struct page_child *child,
 		       : child->name_len > entry->name_len;
 }
 
+/* What the parts of a tree have of a directory, one behind the other. */
+struct runs {
+	const struct view_tree **parts; /* counted */
+	uint32_t count;
+	uint32_t part; /* where the next entry stands */
+	uint32_t at, end; /* in its catalog */
+	size_t total; /* entries in all */
+	const char *rel; /* the directory; borrowed */
+	size_t len;
+};
+
+static void runs_done(struct runs *runs)
+{
+	for (uint32_t i = 0; runs->parts && i < runs->count; i++)
+		view_tree_unref(runs->parts[i]);
+	free(runs->parts);
+}
+
+static uint32_t run_of(const struct runs *runs, uint32_t part,
+		       uint32_t *ret_first)
+{
+	struct catalog_run run;
+
+	if (catalog_find_dir(runs->parts[part]->cat, runs->rel, runs->len,
+			     &run))
+		return 0;
+	*ret_first = run.first;
+	return run.count;
+}
+
+/* 0, 1 when the question was queued, or an error. */
+static int runs_locked(const struct resolver *v, struct question *q,
+		       struct view_version *tree, const char *key,
+		       struct runs *runs)
+{
+	uint32_t first, end, at;
+	int r;
+
+	if (!tree || !view_version_within(tree, key, strlen(key), &runs->rel,
+					  &runs->len))
+		return 0;
+	tree_parts_in(&tree->of, runs->rel, runs->len, &first, &end);
+	runs->parts = calloc(end - first, sizeof(*runs->parts));
+	if (!runs->parts)
+		return -ENOMEM;
+	r = dirs_parts_locked(v->dirs, tree, first, end, q->wait, runs->parts);
+	if (r)
+		return r;
+	runs->count = end - first;
+	for (uint32_t i = 0; i < runs->count; i++)
+		runs->total += run_of(runs, i, &at);
+	runs->part = UINT32_MAX;
+	return 0;
+}
+
+/* The next entry, without going on. */
+static bool runs_peek(struct runs *runs, struct catalog_entry *ret_entry)
+{
+	while (runs->at == runs->end && runs->part + 1 < runs->count) {
+		runs->part++;
+		runs->end = run_of(runs, runs->part, &runs->at);
+		if (!runs->end)
+			runs->at = 0;
+		runs->end += runs->at;
+	}
+	if (runs->at == runs->end)
+		return false;
+	catalog_entry_at(runs->parts[runs->part]->cat, runs->at, ret_entry);
+	return true;
+}
+
 /* Both sorted by name. */
 static int merge_locked(struct build *b, const struct page_child *children,
-			size_t count, const struct catalog_run *run)
+			size_t count, struct runs *runs)
 {
-	uint32_t at = run->first, end = run->first + run->count;
 	size_t i = 0;
 	int r = 0;
 
-	while ((i < count || at < end) && !r) {
+	while (!r) {
 		const struct page_child *child = i < count ? &children[i]
 							   : NULL;
 		struct catalog_entry entry;
+		bool more = runs_peek(runs, &entry);
 		int order = child ? -1 : 1;
 
-		if (at < end) {
-			catalog_entry_at(b->f->tree->cat, at, &entry);
-			if (child)
-				order = compare_names(child, &entry);
-		}
+		if (!child && !more)
+			break;
+		if (child && more)
+			order = compare_names(child, &entry);
 		r = add_child_locked(b, order <= 0 ? child : NULL,
+				     more ? runs->parts[runs->part] : NULL,
 				     order >= 0 ? &entry : NULL);
 		i += order <= 0;
-		at += order >= 0;
+		runs->at += order >= 0;
 	}
 	return r;
 }
 
-static int build_listing_locked(const struct resolver *v, const struct spot *s,
-				const struct found *f,
+static int build_listing_locked(const struct resolver *v, struct question *q,
+				const struct spot *s, const struct found *f,
 				const struct view_listing **ret_list)
 {
 	CLEANUP_FREE struct page_child *children = NULL;
 	struct view_listing *list;
 	CLEANUP_BUF struct buf path = BUF_INIT(PATH_ROOM);
 	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX + PATH_ROOM);
-	struct catalog_run run = { 0 };
+	CLEANUP(runs_done) struct runs runs = { 0 };
 	struct build b = { .v = v, .f = f };
-	size_t count = 0, len;
-	const char *rel;
-	int r = 0;
+	size_t count = 0;
+	int r = runs_locked(v, q, f->tree, s->key, &runs);
 
-	if (f->answer == PAGE_TELLS)
+	if (!r && f->answer == PAGE_TELLS)
 		r = page_children(f->page, s->dir, &children, &count);
 	if (r)
 		return r;
-	if (f->tree &&
-	    view_tree_within(f->tree, s->key, strlen(s->key), &rel, &len) &&
-	    catalog_find_dir(f->tree->cat, rel, len, &run))
-		run.count = 0;
 	if (buf_add_str(&key, s->dir) || buf_add_str(&path, f->node->path) ||
 	    (*f->node->path && buf_add_char(&path, '/')))
 		return -ENOMEM;
-	list = view_listing_new(f->node, count + run.count);
+	list = view_listing_new(f->node, count + runs.total);
 	if (!list)
 		return -ENOMEM;
 	b.list = list;
@@ -315,7 +410,7 @@ static int build_listing_locked(const struct resolver *v, const struct spot *s,
 	b.key = &key;
 	b.path_base = path.len;
 	b.key_base = key.len;
-	r = merge_locked(&b, children, count, &run);
+	r = merge_locked(&b, children, count, &runs);
 	if (!r)
 		*ret_list = list;
 	else
@@ -341,5 +436,5 @@ int resolve_locked(const struct resolver *v, struct question *q,
 		return r;
 	if (f->node->kind != VIEW_DIR)
 		return -ENOTDIR;
-	return build_listing_locked(v, &s, f, &f->listing);
+	return build_listing_locked(v, q, &s, f, &f->listing);
 }

@@ -29,7 +29,8 @@ struct found {
 	const struct view_node *node; /* counted */
 	struct page *page; /* of the directory itself; counted */
 	enum page_answer answer;
-	const struct view_tree *tree; /* it belongs to; counted */
+	struct view_version *tree; /* it belongs to; counted */
+	const struct view_tree *part; /* with the entry; counted */
 	const struct view_listing *listing; /* if asked for; counted */
 	uint64_t until_ms; /* trusted until */
 	uint64_t oldest_ms; /* when the oldest page was asked for */

@@ -55,17 +55,70 @@ void view_tree_unref(const struct view_tree *t)
 	free((void *)(uintptr_t)t);
 }
 
-bool view_tree_within(const struct view_tree *t, const char *path, size_t len,
-		      const char **ret_rel, size_t *ret_len)
-{
-	size_t dir_len = strlen(t->dir);
+struct version_impl {
+	struct view_version version;
+	_Atomic unsigned int refs;
+};
 
-	if (dir_len && len == dir_len - 1 && !memcmp(path, t->dir, len)) {
+static _Atomic unsigned int *version_refs(struct view_version *v)
+{
+	return &((struct version_impl *)(void *)v)->refs;
+}
+
+struct view_version *view_version_new(struct tree_version *of)
+{
+	struct version_impl *impl = calloc(1, sizeof(*impl));
+	struct view_version *v = &impl->version;
+
+	if (!impl)
+		return NULL;
+	atomic_init(&impl->refs, 1);
+	v->count = tree_part_count(of);
+	v->parts = calloc(v->count ? v->count : 1, sizeof(*v->parts));
+	for (uint32_t i = 0; v->parts && i < v->count; i++)
+		list_init(&v->parts[i].waiters);
+	if (v->parts && of->cat) {
+		v->parts[0].tree = view_tree_new(of->cat, of->dir,
+						 of->head.pool, of->head.seq);
+		v->loaded = 1;
+	}
+	if (!v->parts || (of->cat && !v->parts[0].tree)) {
+		view_version_unref(v);
+		return NULL;
+	}
+	v->of = *of;
+	*of = (struct tree_version){ 0 };
+	return v;
+}
+
+struct view_version *view_version_ref(struct view_version *v)
+{
+	atomic_fetch_add(version_refs(v), 1);
+	return v;
+}
+
+void view_version_unref(struct view_version *v)
+{
+	if (!v || atomic_fetch_sub(version_refs(v), 1) != 1)
+		return;
+	for (uint32_t i = 0; v->parts && i < v->count; i++)
+		view_tree_unref(v->parts[i].tree);
+	free(v->parts);
+	tree_version_done(&v->of);
+	free(v);
+}
+
+bool view_version_within(const struct view_version *v, const char *path,
+			 size_t len, const char **ret_rel, size_t *ret_len)
+{
+	size_t dir_len = strlen(v->of.dir);
+
+	if (dir_len && len == dir_len - 1 && !memcmp(path, v->of.dir, len)) {
 		*ret_rel = path + len;
 		*ret_len = 0;
 		return true;
 	}
-	if (len < dir_len || memcmp(path, t->dir, dir_len))
+	if (len < dir_len || memcmp(path, v->of.dir, dir_len))
 		return false;
 	*ret_rel = path + dir_len;
 	*ret_len = len - dir_len;

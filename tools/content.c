@@ -163,26 +163,37 @@ static bool is_condemned(void *arg, const struct object_id *blob)
 	return inventory_condemned(c->inventory, blob);
 }
 
-static void offer_tree(struct plan *plan, const struct catalog *cat)
+/* What stands in the parts of the tree that the push changes. */
+static int offer_tree(struct content *c, const struct diff *diff,
+		      const struct tree_version *base, struct err *e)
 {
-	uint32_t count = cat ? catalog_total_blocks(cat) : 0;
+	for (uint32_t n = 0; n < diff->part_count; n++) {
+		CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
+		int r = tree_part(c->store, c->cache, base, diff->parts[n],
+				  &cat, e);
 
-	for (uint32_t i = 0; i < count; i++) {
-		struct block block;
+		if (r)
+			return r;
+		for (uint32_t i = 0; i < catalog_total_blocks(cat); i++) {
+			struct block block;
 
-		catalog_block_at(cat, i, &block);
-		plan_offer(plan, &block);
+			catalog_block_at(cat, i, &block);
+			plan_offer(&c->plan, &block);
+		}
 	}
+	return 0;
 }
 
-/* Places in the tree cost nothing to learn; indexes are fetched for what is
+/* Places in the tree cost little to learn; indexes are fetched for what is
  * left. */
-static int look_up(struct content *c, const struct catalog *cat, struct err *e)
+static int look_up(struct content *c, const struct diff *diff,
+		   const struct tree_version *base, struct err *e)
 {
 	struct plan *p = &c->plan;
-	int r;
+	int r = offer_tree(c, diff, base, e);
 
-	offer_tree(p, cat);
+	if (r)
+		return r;
 	if (plan_cut(p))
 		return no_memory(e);
 	r = inventory_fetch(c->inventory, p->upload_bytes, e);
@@ -213,7 +224,7 @@ int content_plan(struct content *c, const struct diff *diff,
 		return 0;
 	if (c->guess_sent)
 		return plan_cut(&c->plan) ? no_memory(e) : 0;
-	return look_up(c, base->cat, e);
+	return look_up(c, diff, base, e);
 }
 
 /* ---- index -------------------------------------------------------------- */

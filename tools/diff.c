@@ -91,22 +91,39 @@ static bool objects_below(const struct diff_input *in, const struct buf *key)
 	return false;
 }
 
-/* The target, or a directory above it, that the tree knows as a file. */
-static void refuse_file_above(const struct diff_input *in,
-			      struct notes *refused)
+/*
+ * The target, or a directory above it, that the tree knows as a file. Looked for
+ * from below: what is in a directory proves that it is one, and all above it.
+ */
+static int refuse_file_above(const struct diff_input *in,
+			     struct tree_cursor *cursor, struct notes *refused,
+			     struct err *e)
 {
 	const char *path = in->dir + strlen(in->base->dir);
+	size_t len = strlen(path);
 
-	for (const char *at = strchr(path, '/'); in->base->cat && at;
-	     at = strchr(at + 1, '/')) {
+	while (len && tree_part_count(in->base)) {
 		struct catalog_entry entry;
+		struct catalog_run run;
+		struct catalog *cat;
+		uint32_t first, end;
+		int r;
 
-		if (!catalog_find(in->base->cat, path, (size_t)(at - path),
-				  &entry) &&
-		    !S_ISDIR(entry.mode))
+		len--; /* its slash */
+		tree_parts_in(in->base, path, len, &first, &end);
+		r = tree_cursor_part(cursor, first, &cat, e);
+		if (r || !catalog_find_dir(cat, path, len, &run))
+			return r;
+		r = tree_cursor_find(cursor, path, len, &cat, &entry, e);
+		if (!r && !S_ISDIR(entry.mode))
 			notes_add(refused, "'%.*s' is a file in the bucket",
-				  (int)(at - in->dir), in->dir);
+				  (int)(path + len - in->dir), in->dir);
+		if (r != -ENOENT)
+			return r;
+		len = catalog_key_of(path, len).dir_len;
+		len += !!len;
 	}
+	return 0;
 }
 
 /* ---- comparing ---------------------------------------------------------- */
@@ -162,22 +179,26 @@ static void refuse_kind(const struct catalog_entry *have,
 		notes_add(refused, "'%s' is a file in the bucket", entry->path);
 }
 
-static void compare(const struct diff_input *in, size_t at,
-		    const struct buf *key, struct diff_item *item,
-		    struct notes *refused)
+static int compare(const struct diff_input *in, struct tree_cursor *cursor,
+		   size_t at, const struct buf *key, struct diff_item *item,
+		   struct notes *refused, struct err *e)
 {
 	const struct scan_entry *entry = &in->scan->entries[at];
 	const struct store_list_entry *object;
 	struct catalog_entry have;
+	struct catalog *cat;
 	const char *path;
 	size_t len = tree_path(in, key, &path);
+	int r;
 
 	*item = (struct diff_item){ .kind = DIFF_CONTENT };
 	if (!S_ISDIR(entry->st.st_mode) && objects_below(in, key))
 		notes_add(refused, "'%s' is a directory in the bucket",
 			  entry->path);
-	if (!in->base->cat || catalog_find(in->base->cat, path, len, &have))
-		return;
+	item->part = tree_part_of(in->base, path, len);
+	r = tree_cursor_find(cursor, path, len, &cat, &have, e);
+	if (r)
+		return r == -ENOENT ? 0 : r;
 	refuse_kind(&have, entry, refused);
 	item->seen = true;
 	item->seen_commit_s = have.commit_s;
@@ -185,44 +206,109 @@ static void compare(const struct diff_input *in, size_t at,
 	object = key->len ? keylist_find(in->listed, key->data, key->len)
 			  : NULL;
 	if (object && object->object.modified_s >= have.commit_s)
-		return; /* a plain object is what is seen there now */
-	if (!same_content(in->base->cat, &have, entry))
-		return;
+		return 0; /* a plain object is what is seen there now */
+	if (!same_content(cat, &have, entry))
+		return 0;
 	item->kind = same_attributes(&have, entry) ? DIFF_SAME : DIFF_ATTR;
+	return 0;
 }
 
 void diff_done(struct diff *d)
 {
 	free(d->items);
+	free(d->order);
+	free(d->parts);
 	*d = (struct diff){ 0 };
+}
+
+/*
+ * Sorts the walk by part of the tree, by counting: the walk goes down into each
+ * directory as it meets it, the tree has one directory behind the other.
+ */
+static int sort_by_part(struct diff *d, const struct diff_input *in)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(2 * PATH_MAX_LEN + STORE_KEY_MAX);
+	uint32_t parts = tree_part_count(in->base);
+	CLEANUP_FREE uint32_t *starts = calloc(parts + 2ul, sizeof(*starts));
+	CLEANUP_FREE uint32_t *part =
+		calloc(in->scan->count + 1, sizeof(*part));
+
+	if (!starts || !part)
+		return -ENOMEM;
+	for (size_t i = 0; i < in->scan->count; i++) {
+		const char *path;
+		size_t len;
+
+		buf_reset(&key);
+		if (diff_key(&key, in->dir, &in->scan->entries[i]))
+			return -ENOMEM;
+		len = tree_path(in, &key, &path);
+		part[i] = tree_part_of(in->base, path, len);
+		starts[part[i] + 1]++;
+	}
+	for (uint32_t i = 0; i < parts; i++)
+		starts[i + 1] += starts[i];
+	for (size_t i = 0; i < in->scan->count; i++)
+		d->order[starts[part[i]]++] = (uint32_t)i;
+	return 0;
+}
+
+static int compare_all(struct diff *d, const struct diff_input *in,
+		       struct tree_cursor *cursor, struct notes *refused,
+		       struct err *e)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(2 * PATH_MAX_LEN + STORE_KEY_MAX);
+
+	for (size_t n = 0; n < in->scan->count; n++) {
+		uint32_t i = d->order[n];
+		const struct scan_entry *entry = &in->scan->entries[i];
+		const struct diff_item *item = &d->items[i];
+		int r;
+
+		buf_reset(&key);
+		if (diff_key(&key, in->dir, entry))
+			return err_set(e, -ENOMEM, "comparing: out of memory");
+		r = compare(in, cursor, i, &key, &d->items[i], refused, e);
+		if (r)
+			return r;
+		if (item->kind != DIFF_SAME) {
+			d->changes++;
+		} else if (S_ISREG(entry->st.st_mode)) {
+			d->same_files++;
+			d->same_bytes += (uint64_t)entry->st.st_size;
+		}
+		if (item->kind == DIFF_CONTENT && tree_part_count(in->base) &&
+		    (!d->part_count ||
+		     d->parts[d->part_count - 1] != item->part))
+			d->parts[d->part_count++] = item->part;
+	}
+	return 0;
 }
 
 int diff_make(struct diff *ret_diff, const struct diff_input *in,
 	      struct notes *refused, struct err *e)
 {
 	CLEANUP(diff_done) struct diff d = { 0 };
-	CLEANUP_BUF struct buf key = BUF_INIT(2 * PATH_MAX_LEN + STORE_KEY_MAX);
+	CLEANUP(tree_cursor_done)
+	struct tree_cursor cursor = {
+		.store = in->store,
+		.cache = in->cache,
+		.tree = in->base,
+	};
+	int r;
 
-	d.items =
-		calloc(in->scan->count ? in->scan->count : 1, sizeof(*d.items));
-	if (!d.items)
+	d.items = calloc(in->scan->count + 1, sizeof(*d.items));
+	d.order = calloc(in->scan->count + 1, sizeof(*d.order));
+	d.parts = calloc(tree_part_count(in->base) + 1ul, sizeof(*d.parts));
+	if (!d.items || !d.order || !d.parts || sort_by_part(&d, in))
 		return err_set(e, -ENOMEM, "comparing: out of memory");
-	refuse_file_above(in, refused);
+	r = refuse_file_above(in, &cursor, refused, e);
+	if (r)
+		return r;
 	diff_other_trees(in, refused);
-	for (size_t i = 0; i < in->scan->count; i++) {
-		const struct scan_entry *entry = &in->scan->entries[i];
-
-		buf_reset(&key);
-		if (diff_key(&key, in->dir, entry))
-			return err_set(e, -ENOMEM, "comparing: out of memory");
-		compare(in, i, &key, &d.items[i], refused);
-		if (d.items[i].kind != DIFF_SAME) {
-			d.changes++;
-		} else if (S_ISREG(entry->st.st_mode)) {
-			d.same_files++;
-			d.same_bytes += (uint64_t)entry->st.st_size;
-		}
-	}
+	r = compare_all(&d, in, &cursor, refused, e);
+	if (r)
+		return r;
 	*ret_diff = d;
 	d = (struct diff){ 0 };
 	return 0;
@@ -253,11 +339,13 @@ static void set_attr(struct catalog_attr *attr, const struct scan_entry *entry)
 	};
 }
 
-static int set_blocks(const struct diff_input *in, const struct diff_item *item,
+static int set_blocks(struct tree_cursor *cursor, const struct diff_item *item,
 		      const struct scan_entry *entry, const struct plan *plan,
 		      struct block *blocks, struct err *e)
 {
 	struct catalog_entry have;
+	struct catalog *cat;
+	int r;
 
 	if (item->kind == DIFF_CONTENT)
 		return plan_blocks(plan, entry, blocks)
@@ -266,10 +354,12 @@ static int set_blocks(const struct diff_input *in, const struct diff_item *item,
 					 "'%s' keeps changing while it is "
 					 "pushed",
 					 entry->path);
-	catalog_entry_at(in->base->cat, item->entry, &have);
+	r = tree_cursor_part(cursor, item->part, &cat, e);
+	if (r)
+		return r;
+	catalog_entry_at(cat, item->entry, &have);
 	for (uint32_t i = 0; i < have.block_count; i++)
-		catalog_block_at(in->base->cat, have.first_block + i,
-				 &blocks[i]);
+		catalog_block_at(cat, have.first_block + i, &blocks[i]);
 	return 0;
 }
 
@@ -287,7 +377,7 @@ static char *entry_path(const struct diff_input *in,
 
 /* Appends the change of one entry; its blocks are put at `blocks`. */
 static int add_change(struct diff_changes *c, const struct diff_input *in,
-		      const struct diff_item *item,
+		      struct tree_cursor *cursor, const struct diff_item *item,
 		      const struct scan_entry *entry, const struct plan *plan,
 		      struct block *blocks, struct err *e)
 {
@@ -305,7 +395,7 @@ static int add_change(struct diff_changes *c, const struct diff_input *in,
 	if (S_ISREG(entry->st.st_mode)) {
 		ch->blocks = blocks;
 		ch->block_count = block_count(ch->attr.size);
-		r = set_blocks(in, item, entry, plan, blocks, e);
+		r = set_blocks(cursor, item, entry, plan, blocks, e);
 		if (r)
 			return r;
 	}
@@ -321,6 +411,12 @@ int diff_changes_make(struct diff_changes *ret_changes, const struct diff *d,
 		      struct err *e)
 {
 	CLEANUP(diff_changes_done) struct diff_changes c = { 0 };
+	CLEANUP(tree_cursor_done)
+	struct tree_cursor cursor = {
+		.store = in->store,
+		.cache = in->cache,
+		.tree = in->base,
+	};
 	size_t count = 0, used = 0;
 	uint64_t blocks = 0;
 
@@ -338,13 +434,14 @@ int diff_changes_make(struct diff_changes *ret_changes, const struct diff *d,
 	c.blocks = calloc(blocks ? blocks : 1, sizeof(*c.blocks));
 	if (!c.changes || !c.paths || !c.blocks)
 		return err_set(e, -ENOMEM, "commit: out of memory");
-	for (size_t i = 0; i < in->scan->count; i++) {
+	for (size_t n = 0; n < in->scan->count; n++) {
+		uint32_t i = d->order[n];
 		int r;
 
 		if (d->items[i].kind == DIFF_SAME)
 			continue;
-		r = add_change(&c, in, &d->items[i], &in->scan->entries[i],
-			       plan, c.blocks + used, e);
+		r = add_change(&c, in, &cursor, &d->items[i],
+			       &in->scan->entries[i], plan, c.blocks + used, e);
 		if (r)
 			return r;
 		used += c.changes[c.count - 1].block_count;

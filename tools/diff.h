@@ -2,7 +2,10 @@
  * What a push changes: a local walk against a version of a tree and against the
  * plain objects that a LIST of the target showed.
  *
- * Threads: one at a time; pure computation.
+ * Of a tree in shards only those are read in whose range the walk lies, one in
+ * memory at a time.
+ *
+ * Threads: one at a time. Blocks on the network, for shards.
  */
 #pragma once
 
@@ -25,10 +28,12 @@ struct diff_item {
 	enum diff_kind kind;
 	bool seen; /* the tree has an entry */
 	int64_t seen_commit_s;
-	uint32_t entry; /* in the catalog, if seen */
+	uint32_t part, entry; /* in the tree, if seen */
 };
 
 struct diff_input {
+	struct store *store;
+	struct cache *cache; /* may be NULL */
 	const struct scan *scan; /* hashed */
 	const char *dir; /* where the walk goes, from the bucket's root */
 	const struct tree_version *base; /* the tree that dir belongs to */
@@ -37,6 +42,9 @@ struct diff_input {
 
 struct diff {
 	struct diff_item *items; /* one for each entry of the walk; owned */
+	uint32_t *order; /* of the walk's entries, by part of the tree; owned */
+	uint32_t *parts; /* that had, or will have, other content; owned */
+	uint32_t part_count;
 	size_t changes; /* not DIFF_SAME */
 	uint64_t same_files, same_bytes;
 };
@@ -44,7 +52,7 @@ struct diff {
 /*
  * refused: by name, what cannot be pushed: a file where the bucket has a
  * directory and the reverse, and what lies in another tree below `dir`.
- * Errors: -ENOMEM.
+ * Errors: -ENOMEM; as tree_part.
  */
 int diff_make(struct diff *ret_diff, const struct diff_input *in,
 	      struct notes *refused, struct err *e);
@@ -65,7 +73,7 @@ struct diff_changes {
 /*
  * Yields the changes. Content of regular files comes from `plan`, whose blocks
  * all have places; of those whose attributes alone changed, from the tree.
- * Errors: -ENOMEM; -EAGAIN for a file without a place, by name.
+ * Errors: -ENOMEM; -EAGAIN for a file without a place, by name; as tree_part.
  */
 int diff_changes_make(struct diff_changes *ret_changes, const struct diff *d,
 		      const struct diff_input *in, const struct plan *plan,

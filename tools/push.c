@@ -347,6 +347,8 @@ static int locate(struct push *p, struct err *e)
 static struct diff_input diff_input(const struct push *p)
 {
 	return (struct diff_input){
+		.store = p->store,
+		.cache = p->session->cache,
 		.scan = &p->scan,
 		.dir = p->dest.dir,
 		.base = &p->base,
@@ -376,6 +378,7 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 	struct diff_input in = diff_input(p);
 	struct commit c = {
 		.id = object_ids_next(&p->ids),
+		.ids = &p->ids,
 		.pool = inventory_pool(p->content.inventory),
 		.single_writer = p->o->session->single_writer,
 		.gc_read_ms = inventory_asked_ms(p->content.inventory),
