@@ -49,7 +49,7 @@ struct push_args {
 static int take_exclude(struct push_options *o, const char *pattern,
 			struct err *e)
 {
-	int r = exclude_add(&o->exclude, pattern);
+	int r = exclude_add(&o->sources.exclude, pattern);
 
 	return r ? err_set(e, r, "--exclude '%s': %s", pattern, strerror(-r))
 		 : 0;
@@ -66,10 +66,10 @@ static int take_option(struct push_args *a, int opt, struct err *e)
 	case OPT_EXCLUDE:
 		return take_exclude(&a->push, optarg, e);
 	case OPT_FILES_FROM:
-		a->push.files_from = optarg;
+		a->push.sources.files_from = optarg;
 		return 0;
 	case '0':
-		a->push.from0 = true;
+		a->push.sources.from0 = true;
 		return 0;
 	case OPT_SINGLE_WRITER:
 		a->session.single_writer = true;
@@ -84,12 +84,14 @@ static int take_option(struct push_args *a, int opt, struct err *e)
 /* What options and arguments say together; NULL, or what is wrong. */
 static const char *check(const struct push_options *o)
 {
-	if (!o->src_count)
+	const struct sources *s = &o->sources;
+
+	if (!s->count)
 		return "push takes SRC and DEST";
-	if (o->files_from && o->src_count > 1)
+	if (s->files_from && s->count > 1)
 		return "--files-from takes one SRC, which the names in the "
 		       "list are relative to";
-	if (o->from0 && !o->files_from)
+	if (s->from0 && !s->files_from)
 		return "--from0 is of use with --files-from only";
 	return NULL;
 }
@@ -122,8 +124,9 @@ static int parse(struct push_args *a, int argc, char **argv)
 	}
 	if (a->session.help)
 		return 0;
-	o->srcs = (const char *const *)argv + optind;
-	o->src_count = argc > optind ? (size_t)(argc - optind - 1) : 0;
+	o->sources.srcs = (const char *const *)argv + optind;
+	o->sources.count = argc > optind ? (size_t)(argc - optind - 1) : 0;
+	o->sources.pool = a->session.pool ? a->session.pool : "";
 	wrong = check(o);
 	if (wrong) {
 		log_error("%s; try 'assetctl push --help'", wrong);
@@ -171,6 +174,7 @@ static void say(const struct push_args *a, const struct session *s,
 static int push(const struct push_args *a)
 {
 	const struct push_options *o = &a->push;
+	bool several = o->sources.count > 1;
 	struct push_result result;
 	struct session session;
 	struct err e = { 0 };
@@ -185,8 +189,8 @@ static int push(const struct push_args *a)
 		say(a, &session, &result);
 	session_close(&session);
 	if (r)
-		log_error("push %s'%s': %s", o->src_count > 1 ? "to " : "",
-			  o->src_count > 1 ? o->dest : *o->srcs, e.text);
+		log_error("push %s'%s': %s", several ? "to " : "",
+			  several ? o->dest : *o->sources.srcs, e.text);
 	if (r == -ECANCELED && session_interrupted())
 		return EXIT_INTERRUPTED;
 	return r || result.warnings ? EXIT_FAILED : EXIT_OK;
@@ -203,7 +207,7 @@ int cmd_push(int argc, char **argv)
 		(void)printf("%s%s", help, session_help);
 	else if (!status)
 		status = push(&a);
-	exclude_done(&a.push.exclude);
+	exclude_done(&a.push.sources.exclude);
 	session_options_done(&a.session);
 	return status;
 }

@@ -25,19 +25,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cache/commit.h"
-#include "cache/names.h"
 #include "cache/prune.h"
 #include "s3/base/cleanup.h"
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
 #include "s3/body.h"
 #include "tools/content.h"
-#include "tools/dest.h"
 #include "tools/diff.h"
-#include "tools/filelist.h"
 #include "tools/founding.h"
 #include "tools/hashing.h"
 #include "tools/keylist.h"
@@ -120,7 +116,7 @@ static void push_done(struct push *p)
 
 static const char *option_pool(const struct push *p)
 {
-	return p->o->session->pool ? p->o->session->pool : "";
+	return p->o->sources.pool;
 }
 
 static int interrupted(struct err *e)
@@ -170,117 +166,12 @@ static void announce(struct push *p)
 		store_expect(p->store, (unsigned int)packs + LOOKUPS);
 }
 
-/* Names that would be taken for something else in the bucket. */
-static void check_names(struct push *p)
-{
-	const char *dir = p->dest.dir;
-	CLEANUP_BUF struct buf key = BUF_INIT(2 * PATH_MAX_LEN + STORE_KEY_MAX);
-
-	for (size_t i = 0; i < p->scan.count; i++) {
-		const struct scan_entry *entry = &p->scan.entries[i];
-		const char *name = strrchr(entry->path, '/');
-		CLEANUP_FREE char *parent = NULL;
-
-		if (!entry->path_len)
-			continue;
-		name = name ? name + 1 : entry->path;
-		buf_reset(&key);
-		(void)buf_add_str(&key, dir);
-		(void)buf_add(&key, entry->path, (size_t)(name - entry->path));
-		parent = buf_take(&key);
-		if (!parent || name_is_reserved(parent, option_pool(p), name,
-						strlen(name)))
-			notes_add(&p->failed, "'%s': the name is reserved",
-				  entry->path);
-		else if (!path_is_safe(entry->path, entry->path_len))
-			notes_add(&p->failed, "'%s': the path is too long",
-				  entry->path);
-	}
-}
-
-/* Whether there is something at `src`, and what. */
-static bool look_at(struct push *p, const char *src, bool *ret_dir)
-{
-	struct stat st;
-
-	if (!stat(src, &st)) {
-		*ret_dir = S_ISDIR(st.st_mode);
-		return true;
-	}
-	notes_add(&p->failed, "'%s': %m", src);
-	return false;
-}
-
-static int scan_one(struct push *p, const char *src,
-		    const struct scan_options *o, struct err *e)
-{
-	CLEANUP_FREE char *at = NULL;
-	bool is_dir;
-
-	if (!look_at(p, src, &is_dir))
-		return 0;
-	at = dest_at(src, is_dir);
-	if (!at)
-		return err_set(e, -ENOMEM, "out of memory");
-	return is_dir ? scan_dir(&p->scan, src, at, o, e)
-		      : scan_file(&p->scan, src, at, o, e);
-}
-
-static int scan_sources(struct push *p, struct err *e)
-{
-	CLEANUP(filelist_done) struct filelist list = { 0 };
-	const char *const *srcs = p->o->srcs;
-	const struct scan_options o = {
-		.failed = &p->failed,
-		.skipped = &p->skipped,
-		.exclude = &p->o->exclude,
-		.stop = session_interrupted,
-	};
-	int r = 0;
-
-	if (p->o->files_from) {
-		r = filelist_read(&list, p->o->files_from, p->o->from0, *srcs,
-				  &p->failed, e);
-		return r ? r : scan_list(&p->scan, *srcs, &list, &o, e);
-	}
-	if (p->dest.name)
-		return scan_file(&p->scan, *srcs, p->dest.name, &o, e);
-	if (p->o->src_count == 1)
-		return scan_dir(&p->scan, *srcs, "", &o, e);
-	for (size_t i = 0; i < p->o->src_count && !r; i++)
-		r = scan_one(p, srcs[i], &o, e);
-	return r;
-}
-
-/* All that cannot be read is named at once. */
-static void check_readable(struct push *p)
-{
-	for (size_t i = 0; i < p->scan.count; i++) {
-		const struct scan_entry *entry = &p->scan.entries[i];
-		int fd;
-
-		if (!S_ISREG(entry->st.st_mode))
-			continue;
-		fd = scan_open_file(&p->scan, entry);
-		if (fd >= 0)
-			(void)close(fd); /* only looked at */
-		else
-			notes_add(&p->failed, "'%s': %s", entry->path,
-				  strerror(-fd));
-	}
-}
-
 static int list_source(struct push *p, struct err *e)
 {
-	int r = scan_sources(p, e);
+	int r = sources_scan(&p->o->sources, &p->dest, &p->scan, &p->failed,
+			     &p->skipped, session_interrupted, e);
 
-	if (r)
-		return r;
-	scan_sort(&p->scan, &p->failed);
-	check_names(p);
-	if (notes_count(&p->failed))
-		check_readable(p);
-	return check_failed(p, "names cannot be pushed", e);
+	return r ? r : check_failed(p, "names cannot be pushed", e);
 }
 
 static int read_source(struct push *p, struct err *e)
@@ -557,15 +448,8 @@ static int run(struct push *p, struct err *e)
 
 static int find_target(struct push *p, struct err *e)
 {
-	const char *prefix = p->session->source.prefix;
-	bool is_dir;
-
-	if (p->o->src_count > 1 || p->o->files_from)
-		return dest_make_several(&p->dest, prefix, option_pool(p), e);
-	if (!look_at(p, *p->o->srcs, &is_dir))
-		return check_failed(p, "name cannot be pushed", e);
-	return dest_make(&p->dest, *p->o->srcs, is_dir, p->o->dest, prefix,
-			 option_pool(p), e);
+	return sources_dest(&p->o->sources, p->o->dest,
+			    p->session->source.prefix, &p->dest, e);
 }
 
 static int push_once(struct push_result *ret_result, struct session *session,

@@ -10,17 +10,12 @@
 #include <stdint.h>
 
 #include "s3/base/err.h"
-#include "tools/exclude.h"
 #include "tools/session.h"
+#include "tools/sources.h"
 
 struct push_options {
-	const char *const *srcs, *dest; /* as on the command line */
-	size_t src_count; /* at least 1 */
-	/* A list of what to push, relative to the one source; "-" is stdin; NULL:
-	 * all of it. */
-	const char *files_from;
-	bool from0; /* names in it end in NUL */
-	struct exclude exclude;
+	struct sources sources;
+	const char *dest; /* as on the command line */
 	const struct session_options *session;
 	bool dry_run; /* look, but change nothing in the bucket */
 };
