@@ -32,6 +32,7 @@ struct edit_op {
 	struct catalog_key key; /* borrowed from a change */
 	enum op_kind kind;
 	bool was_dir; /* the base has a directory there */
+	bool if_empty; /* OP_REMOVE: of a directory with nothing in it */
 	size_t at; /* change that decides, counted from 1 */
 	size_t cleared; /* last removal of it, counted from 1; 0: none */
 	const struct commit_change *ch; /* OP_PUT */
@@ -188,6 +189,11 @@ static int apply(struct edit *ed, size_t i, bool was_dir, struct err *e)
 		return no_memory(e);
 	op->at = i + 1;
 	op->was_dir = was_dir;
+	op->if_empty = ch->remove && ch->if_empty && was_dir;
+	if (op->if_empty) {
+		op->kind = OP_REMOVE;
+		return 0;
+	}
 	if (ch->remove) {
 		op->kind = OP_REMOVE;
 		op->cleared = i + 1;
@@ -412,6 +418,43 @@ static int check_replaced(struct edit *ed, struct err *e)
 	return 0;
 }
 
+static int deepest_first(const void *a, const void *b)
+{
+	const struct edit_op *x = *(struct edit_op *const *)a;
+	const struct edit_op *y = *(struct edit_op *const *)b;
+
+	return (x->item.key_len < y->item.key_len) -
+	       (x->item.key_len > y->item.key_len);
+}
+
+/* Takes back removals of directories that are not empty. Where something is put
+ * into one, reach_all has done so. */
+static int keep_filled(struct edit *ed, struct err *e)
+{
+	CLEANUP_FREE struct edit_op **dirs = NULL;
+	size_t count = 0;
+	int r = 0;
+
+	dirs = calloc(ed->op_count + 1, sizeof(*dirs));
+	if (!dirs)
+		return no_memory(e);
+	for (size_t i = 0; i < ed->op_count; i++) {
+		if (ed->ops[i]->kind == OP_REMOVE && ed->ops[i]->if_empty)
+			dirs[count++] = ed->ops[i];
+	}
+	qsort(dirs, count, sizeof(*dirs), deepest_first);
+	for (size_t i = 0; i < count && !r; i++) {
+		bool emptied;
+
+		r = is_emptied(ed, dirs[i], &emptied, e);
+		if (r || emptied)
+			continue;
+		dirs[i]->kind = OP_NONE;
+		ed->applied--;
+	}
+	return r;
+}
+
 static int compare_ops(const void *a, const void *b)
 {
 	const struct edit_op *x = *(struct edit_op *const *)a;
@@ -568,6 +611,8 @@ int edit_make(struct edit *ed, const struct edit_input *in, struct err *e)
 	r = reach_all(ed, e);
 	if (!r)
 		r = reach_root(ed, e);
+	if (!r)
+		r = keep_filled(ed, e);
 	if (!r)
 		r = check_replaced(ed, e);
 	if (r)

@@ -21,6 +21,8 @@ struct commit_change {
 		path; /* relative to the tree's root; borrowed; "" is the root */
 	size_t path_len;
 	bool remove; /* else put: */
+	bool if_empty; /* remove: a directory only when nothing is in it, else it
+			  stays, and nothing is lost */
 	bool fresh; /* new content: gets the commit's time; else attr's */
 	struct catalog_attr attr;
 	const char *target; /* symlinks; borrowed */

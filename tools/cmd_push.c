@@ -16,6 +16,7 @@
 
 enum {
 	OPT_DRY_RUN = OPT_VERB_FIRST,
+	OPT_DELETE,
 	OPT_EXCLUDE,
 	OPT_FILES_FROM,
 	OPT_SINGLE_WRITER,
@@ -32,6 +33,9 @@ static const char help[] =
 	"  push K f s3://bucket/assets   makes or updates assets/K and "
 	"assets/f\n"
 	"\n"
+	"  --delete               remove what DEST has in the directories "
+	"pushed\n"
+	"                         and SRC lacks\n"
 	"  --exclude PATTERN      leave these names alone; may be repeated\n"
 	"  --files-from FILE      push what FILE (- for standard input) "
 	"names,\n"
@@ -63,6 +67,9 @@ static int take_option(struct push_args *a, int opt, struct err *e)
 	case OPT_DRY_RUN:
 		a->push.dry_run = true;
 		return 0;
+	case OPT_DELETE:
+		a->push.delete = true;
+		return 0;
 	case OPT_EXCLUDE:
 		return take_exclude(&a->push, optarg, e);
 	case OPT_FILES_FROM:
@@ -91,6 +98,9 @@ static const char *check(const struct push_options *o)
 	if (s->files_from && s->count > 1)
 		return "--files-from takes one SRC, which the names in the "
 		       "list are relative to";
+	if (o->delete &&s->files_from)
+		return "--delete and --files-from exclude each other: a list "
+		       "does not say what a directory lacks";
 	if (s->from0 && !s->files_from)
 		return "--from0 is of use with --files-from only";
 	return NULL;
@@ -101,6 +111,7 @@ static int parse(struct push_args *a, int argc, char **argv)
 {
 	static const struct option options[] = {
 		SESSION_LONG,
+		{ "delete", no_argument, NULL, OPT_DELETE },
 		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 		{ "exclude", required_argument, NULL, OPT_EXCLUDE },
 		{ "files-from", required_argument, NULL, OPT_FILES_FROM },

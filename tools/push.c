@@ -34,6 +34,7 @@
 #include "s3/body.h"
 #include "tools/content.h"
 #include "tools/diff.h"
+#include "tools/extras.h"
 #include "tools/founding.h"
 #include "tools/hashing.h"
 #include "tools/keylist.h"
@@ -65,6 +66,7 @@ struct push {
 	struct content content;
 	struct tree_version base;
 	struct diff diff;
+	struct extras extras;
 	struct diff_input compared; /* what founding looks at */
 	struct founding founding;
 	struct push_result result;
@@ -104,6 +106,7 @@ static void push_done(struct push *p)
 {
 	(void)founding_end(&p->founding, NULL); /* the push has failed */
 	content_done(&p->content);
+	extras_done(&p->extras);
 	diff_done(&p->diff);
 	tree_version_done(&p->base);
 	keylist_done(&p->listed);
@@ -247,6 +250,20 @@ static struct diff_input diff_input(const struct push *p)
 	};
 }
 
+static int find_extras(struct push *p, const struct diff_input *diff,
+		       struct err *e)
+{
+	const struct extras_input in = {
+		.diff = diff,
+		.exclude = &p->o->sources.exclude,
+		.pool = inventory_pool(p->content.inventory),
+		.store = p->store,
+		.cache = p->session->cache,
+	};
+
+	return extras_find(&p->extras, &in, &p->skipped, e);
+}
+
 static int compare(struct push *p, struct err *e)
 {
 	struct diff_input in = diff_input(p);
@@ -256,16 +273,35 @@ static int compare(struct push *p, struct err *e)
 		r = check_failed(p, "names stand in the way", e);
 	if (r)
 		return r;
+	if (p->o->delete)
+		r = find_extras(p, &in, e);
 	p->result.unchanged = p->diff.same_files;
 	p->result.unchanged_bytes = p->diff.same_bytes;
-	return 0;
+	return r;
 }
 
 /* ---- changing it -------------------------------------------------------- */
 
+/* What is deleted, then what is put. */
+static struct commit_change *all_changes(const struct extras *x,
+					 const struct diff_changes *c)
+{
+	struct commit_change *all =
+		calloc(x->count + c->count + 1, sizeof(*all));
+
+	if (!all)
+		return NULL;
+	if (x->count)
+		memcpy(all, x->changes, x->count * sizeof(*all));
+	if (c->count)
+		memcpy(all + x->count, c->changes, c->count * sizeof(*all));
+	return all;
+}
+
 static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 {
 	CLEANUP(diff_changes_done) struct diff_changes changes = { 0 };
+	CLEANUP_FREE struct commit_change *all = NULL;
 	struct diff_input in = diff_input(p);
 	struct commit c = {
 		.id = object_ids_next(&p->ids),
@@ -281,8 +317,11 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 		r = interrupted(e);
 	if (r)
 		return r;
-	c.changes = changes.changes;
-	c.count = changes.count;
+	all = all_changes(&p->extras, &changes);
+	if (!all)
+		return err_set(e, -ENOMEM, "commit: out of memory");
+	c.changes = all;
+	c.count = p->extras.count + changes.count;
 	prune_begin(&prune, p->store, &p->listed.all, p->base.dir);
 	r = commit_run(p->store, p->session->cache, &p->base, &c, e);
 	prune_end(&prune);
@@ -367,11 +406,13 @@ static void clear_shadows(struct push *p, int64_t commit_s)
 	if (p->result.warnings)
 		return;
 	if (!shadow_delete(p->store, &p->scan, p->dest.dir, p->prefix,
-			   &p->listed, commit_s, &count, &e)) {
-		p->result.removed = count;
+			   &p->listed, commit_s, p->extras.objects,
+			   p->extras.object_count, &count, &e)) {
+		p->result.removed += count;
 		return;
 	}
-	log_warn("plain objects of the same names could not be deleted: %s",
+	log_warn("plain objects in the place of what was pushed, or of what "
+		 "was removed, could not be deleted: %s",
 		 e.text);
 	p->result.warnings++;
 }
@@ -389,7 +430,8 @@ static int change(struct push *p, struct err *e)
 	int64_t commit_s = INT64_MAX; /* nothing wins over what stood there */
 	int r;
 
-	if (p->diff.changes) {
+	p->result.removed = p->extras.names;
+	if (p->diff.changes || p->extras.count) {
 		r = content_plan(&p->content, &p->diff, &p->base, e);
 		if (r)
 			return r;

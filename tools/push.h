@@ -17,6 +17,8 @@ struct push_options {
 	struct sources sources;
 	const char *dest; /* as on the command line */
 	const struct session_options *session;
+	bool delete; /* what the target has in pushed directories, and the source
+			lacks */
 	bool dry_run; /* look, but change nothing in the bucket */
 };
 
@@ -29,7 +31,7 @@ struct push_result {
 	uint64_t upload_files; /* to be sent in whole or in part */
 	uint64_t upload_bytes; /* content, before compression */
 	size_t upload_objects; /* packs and blobs it makes */
-	uint64_t removed; /* plain objects of the same names */
+	uint64_t removed; /* plain objects of the same names; files deleted */
 	size_t warnings; /* logged: something is not as asked for */
 };
 

@@ -41,7 +41,7 @@ static int choose(struct doomed *d, const struct store_list *l,
 {
 	CLEANUP_BUF struct buf key = BUF_INIT(2 * PATH_MAX_LEN + STORE_KEY_MAX);
 
-	d->objects = calloc(l->count, sizeof(*d->objects));
+	d->objects = calloc(2 * l->count, sizeof(*d->objects));
 	if (!d->objects)
 		return -ENOMEM;
 	for (size_t i = 0; i < scan->count; i++) {
@@ -107,13 +107,18 @@ static int delete_some(struct store *s,
 
 int shadow_delete(struct store *s, const struct scan *scan, const char *dir,
 		  const char *prefix, const struct keylist *listed,
-		  int64_t commit_s, size_t *ret_count, struct err *e)
+		  int64_t commit_s, const struct store_list_entry *const *more,
+		  size_t more_count, size_t *ret_count, struct err *e)
 {
 	CLEANUP(doomed_done) struct doomed d = { 0 };
+	size_t count;
 	int r = 0;
 
 	if (listed->all.count && choose(&d, &listed->all, scan, dir, commit_s))
 		return err_set(e, -ENOMEM, "out of memory");
+	count = d.count;
+	for (size_t i = 0; i < more_count; i++)
+		d.objects[d.count++] = more[i];
 	if (d.count && clock_now_ms() - listed->asked_ms > LISTING_FRESH_MS)
 		r = look_again(&d, s, prefix, e);
 	for (size_t i = 0; i < d.count && !r; i += STORE_DELETE_MANY_MAX) {
@@ -126,6 +131,6 @@ int shadow_delete(struct store *s, const struct scan *scan, const char *dir,
 				e);
 	}
 	if (!r)
-		*ret_count = d.count;
+		*ret_count = count;
 	return r;
 }

@@ -16,13 +16,15 @@
 
 /*
  * Deletes the objects of pushed files and links that `listed` shows, and the
- * markers of pushed directories that would win over a commit at `commit_s`. When
+ * markers of pushed directories that would win over a commit at `commit_s`; and
+ * `more` of what is listed. When
  * the listing of `prefix` is older than a few seconds, it is taken again, and an
  * object that changed since is left alone.
  *
- * dir: where the scan was pushed to. ret_count: objects deleted.
+ * dir: where the scan was pushed to. ret_count: objects deleted, without `more`.
  * Errors: as store.h.
  */
 int shadow_delete(struct store *s, const struct scan *scan, const char *dir,
 		  const char *prefix, const struct keylist *listed,
-		  int64_t commit_s, size_t *ret_count, struct err *e);
+		  int64_t commit_s, const struct store_list_entry *const *more,
+		  size_t more_count, size_t *ret_count, struct err *e);
