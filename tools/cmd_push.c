@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "s3/base/clock.h"
@@ -19,8 +20,11 @@ enum {
 	OPT_DELETE,
 	OPT_EXCLUDE,
 	OPT_FILES_FROM,
+	OPT_JOBS,
 	OPT_SINGLE_WRITER,
 };
+
+#define JOBS_MAX 256
 
 static const char help[] =
 	"usage: assetctl push [OPTIONS] SRC... DEST\n"
@@ -41,7 +45,8 @@ static const char help[] =
 	"names,\n"
 	"                         a path below SRC on each line\n"
 	"  -0, --from0            paths in FILE are ended by NULs\n"
-	"  --dry-run              say what would be uploaded, change nothing\n"
+	"  --jobs N               uploads at a time\n"
+	"  --dry-run              say what would be done, change nothing\n"
 	"  --single-writer        commit although the server cannot keep two\n"
 	"                         writers apart\n";
 
@@ -59,6 +64,18 @@ static int take_exclude(struct push_options *o, const char *pattern,
 		 : 0;
 }
 
+static int take_jobs(struct push_options *o, const char *value, struct err *e)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || !n || n > JOBS_MAX)
+		return err_set(e, -EINVAL, "--jobs '%s': a number from 1 to %d",
+			       value, JOBS_MAX);
+	o->jobs = (unsigned int)n;
+	return 0;
+}
+
 static int take_option(struct push_args *a, int opt, struct err *e)
 {
 	int r;
@@ -72,6 +89,8 @@ static int take_option(struct push_args *a, int opt, struct err *e)
 		return 0;
 	case OPT_EXCLUDE:
 		return take_exclude(&a->push, optarg, e);
+	case OPT_JOBS:
+		return take_jobs(&a->push, optarg, e);
 	case OPT_FILES_FROM:
 		a->push.sources.files_from = optarg;
 		return 0;
@@ -115,6 +134,7 @@ static int parse(struct push_args *a, int argc, char **argv)
 		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 		{ "exclude", required_argument, NULL, OPT_EXCLUDE },
 		{ "files-from", required_argument, NULL, OPT_FILES_FROM },
+		{ "jobs", required_argument, NULL, OPT_JOBS },
 		{ "from0", no_argument, NULL, '0' },
 		{ "single-writer", no_argument, NULL, OPT_SINGLE_WRITER },
 		{ 0 },

@@ -83,6 +83,7 @@ static int open_uploader(struct content *c, const struct plan *plan,
 		.scan = c->hashing->scan,
 		.pool_prefix = inventory_pool(c->inventory),
 		.progress = c->progress,
+		.jobs = c->jobs,
 	};
 	int r = uploader_open(&u, &o, e);
 

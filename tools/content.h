@@ -34,6 +34,7 @@ struct content {
 	struct hashing *hashing; /* has run */
 	struct object_ids *ids;
 	bool (*stop)(void);
+	unsigned int jobs; /* as in uploader.h */
 	bool quiet; /* draw no progress */
 
 	struct inventory *inventory; /* owned */

@@ -39,6 +39,7 @@
 #include "tools/hashing.h"
 #include "tools/keylist.h"
 #include "tools/notes.h"
+#include "tools/preview.h"
 #include "tools/scan.h"
 #include "tools/shadow.h"
 
@@ -99,6 +100,7 @@ static void push_init(struct push *p, struct session *session,
 	p->content.hashing = &p->hashing;
 	p->content.ids = &p->ids;
 	p->content.stop = session_interrupted;
+	p->content.jobs = o->jobs;
 	p->content.quiet = o->session->quiet;
 }
 
@@ -473,6 +475,10 @@ static int run(struct push *p, struct err *e)
 		r = interrupted(e);
 	if (!r)
 		r = compare(p, e);
+	if (!r && p->o->dry_run && !p->o->session->quiet &&
+	    !p->o->session->json)
+		preview_print(&p->scan, &p->diff, &p->extras, p->dest.dir,
+			      strlen(p->base.dir));
 	if (!r)
 		r = change(p, e);
 	if (r)

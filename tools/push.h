@@ -19,7 +19,8 @@ struct push_options {
 	const struct session_options *session;
 	bool delete; /* what the target has in pushed directories, and the source
 			lacks */
-	bool dry_run; /* look, but change nothing in the bucket */
+	unsigned int jobs; /* uploads at once; 0: the default */
+	bool dry_run; /* look and tell, but change nothing in the bucket */
 };
 
 struct push_result {

@@ -1,6 +1,6 @@
 /*
  * An item is a job that runs from reading to the answer of its PUT on one of
- * UPLOADER_AT_ONCE threads, so that its course is written down in one piece:
+ * a few threads, so that its course is written down in one piece:
  *
  *	memory -> turn at a processor -> pack -> wait for release -> PUT
  *
@@ -71,7 +71,7 @@ int uploader_open(struct uploader **ret_uploader,
 	u->s.pool_prefix = o->pool_prefix;
 	u->s.progress = o->progress;
 	u->turns = pool_threads(o->pool);
-	r = pool_open(&u->threads, UPLOADER_AT_ONCE, e);
+	r = pool_open(&u->threads, o->jobs ? o->jobs : UPLOADER_AT_ONCE, e);
 	if (r)
 		return r;
 	*ret_uploader = TAKE_PTR(u);

@@ -29,6 +29,7 @@ struct uploader_options {
 	const struct scan *scan;
 	const char *pool_prefix; /* "" or "a/b/" */
 	struct progress *progress; /* may be NULL */
+	unsigned int jobs; /* packs and blobs at once; 0: UPLOADER_AT_ONCE */
 };
 
 /* All borrowed, and outliving the uploader. */

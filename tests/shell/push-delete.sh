@@ -44,10 +44,17 @@ check()
 	put_plain x/logs/1.keep
 	put_plain y/not-here
 
+	chmod 700 "$t/dir"
 	rm -r "$t/old" "$t/pinned" "$t/empty" "$t/link" "$t/dir/sub/c"
 	echo new >"$t/new"
 	push_tree "$t/" "$u/x" --delete --exclude '*.keep' --dry-run >"$TMP/out"
 	grep -q ' 9 removed' "$TMP/out" || fail "dry run: $(cat "$TMP/out")"
+	grep -qx 'removed      old/deep/' "$TMP/out" || fail "$(cat "$TMP/out")"
+	grep -qx 'removed      deep/er/plain' "$TMP/out" ||
+		fail "$(cat "$TMP/out")"
+	grep -qx 'new          new' "$TMP/out" || fail "$(cat "$TMP/out")"
+	grep -qx 'attributes   dir/' "$TMP/out" || [ "$STORE" = file ] ||
+		fail "$(cat "$TMP/out")"
 	expect "$u/x/old" d deep deep/e too
 	push_tree "$t/" "$u/x" --delete --exclude '*.keep' --json >"$TMP/json"
 	expect "$u/x" a dir dir/b dir/sub logs logs/1.keep new pinned \

@@ -1,0 +1,21 @@
+/*
+ * What a dry run would change, a line for each name on stdout:
+ *
+ *	new          dir/file
+ *	changed      dir/other
+ *	attributes   dir
+ *	removed      old
+ *
+ * Paths are below the target, a directory's ends in a slash; on a terminal as
+ * quote.h has them.
+ */
+#pragma once
+
+#include "tools/diff.h"
+#include "tools/extras.h"
+#include "tools/scan.h"
+
+/* dir: the target, as extras' objects have it in front. skip: bytes of it that
+ * extras' changes do not have. */
+void preview_print(const struct scan *scan, const struct diff *diff,
+		   const struct extras *x, const char *dir, size_t skip);
