@@ -244,6 +244,14 @@ static void pause_ms(uint32_t ms)
 	(void)nanosleep(&ts, NULL); /* a shorter wait does no harm */
 }
 
+static int others_first(const struct tree_version *base, struct err *e)
+{
+	return err_set(e, -EAGAIN,
+		       "the tree of '%s' was changed by somebody else "
+		       "meanwhile",
+		       base->dir);
+}
+
 static int one_attempt(struct store *s, struct cache *c,
 		       struct tree_version *base, struct commit *commit,
 		       struct treewrite *made, enum outcome *ret_outcome,
@@ -260,7 +268,8 @@ static int one_attempt(struct store *s, struct cache *c,
 	int r = 0;
 
 	if (clock_now_ms() - base->read_ms > SIGNED_WITHIN_MS && base->head.seq)
-		r = refresh(s, c, base, e);
+		r = commit->once ? others_first(base, e)
+				 : refresh(s, c, base, e);
 	if (!r && clock_now_ms() - commit->gc_read_ms > SIGNED_WITHIN_MS)
 		r = err_set(e, -ETIME,
 			    "more than an hour passed since this run began to "
@@ -298,6 +307,8 @@ static int attempts(struct store *s, struct cache *c, struct tree_version *base,
 		enum outcome outcome = BEATEN;
 
 		r = one_attempt(s, c, base, commit, made, &outcome, e);
+		if (r == -ESTALE && commit->once)
+			return others_first(base, e);
 		if (r == -ESTALE && !stale) {
 			/* A part is gone: the base is an old version. */
 			stale = true;
@@ -312,6 +323,8 @@ static int attempts(struct store *s, struct cache *c, struct tree_version *base,
 		if (!is_proven(s, c, false) && c)
 			cache_fact_put(c, s->bucket_id, FACT_CONDITION,
 				       FACT_PLAIN);
+		if (commit->once)
+			return others_first(base, e);
 		commit->redone++;
 		pause_ms(backoff_next_ms(&wait));
 		r = refresh(s, c, base, e);
@@ -347,25 +360,29 @@ int commit_run(struct store *s, struct cache *c, struct tree_version *base,
 	return attempts(s, c, base, commit, &made, e);
 }
 
-int commit_unfound(struct store *s, const struct tree_version *t, struct err *e)
+/* The next version is one of zero bytes, or -EEXIST. */
+static int put_nothing(struct store *s, const struct tree_version *t,
+		       struct buf *key, bool *ret_versioned, struct err *e)
 {
-	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
 	CLEANUP(tree_version_done) struct tree_version now = { 0 };
 	const struct buf nothing = BUF_INIT(0);
 	struct store_object any = { 0 };
 	char etag[STORE_ETAG_MAX];
-	bool versioned;
 	int r;
 
-	if (name_tree(&key, t->dir, t->head.seq + 1))
+	if (name_tree(key, t->dir, t->head.seq + 1))
 		return err_set(e, -ENAMETOOLONG, "'%s': path too long", t->dir);
-	r = put_version(s, key.data, &nothing, &versioned, etag, e);
+	r = put_version(s, key->data, &nothing, ret_versioned, etag, e);
 	if (r != -EEXIST)
 		return r;
 	/* By a first answer that was lost, or by somebody else. */
 	err_clear(e);
 	r = tree_load(s, NULL, t->dir, t->head.seq + 1, &any, &now, e);
-	if (!r && tree_part_count(&now))
+	if (r == -ENOENT) { /* pruned, so there are newer ones */
+		err_clear(e);
+		r = -EEXIST;
+	}
+	if ((!r && tree_part_count(&now)) || r == -EEXIST)
 		r = err_set(e, -EEXIST, "the tree of '%s' has changed since",
 			    t->dir);
 	return r;
@@ -403,4 +420,126 @@ int commit_contest(struct store *s, const char *dir, struct err *e)
 	if (r == -EEXIST)
 		err_clear(e);
 	return r == -EEXIST ? 0 : r;
+}
+
+int commit_unfound(struct store *s, const struct tree_version *t, struct err *e)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+	bool versioned;
+
+	return put_nothing(s, t, &key, &versioned, e);
+}
+
+int commit_remove_tree(struct store *s, struct cache *c,
+		       const struct tree_version *t, bool single_writer,
+		       struct err *e)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+	const struct buf nothing = BUF_INIT(0);
+	bool versioned = false;
+	int r;
+
+	if (clock_now_ms() - t->read_ms > SIGNED_WITHIN_MS)
+		return others_first(t, e);
+	r = put_nothing(s, t, &key, &versioned, e);
+	if (r == -EEXIST)
+		return others_first(t, e);
+	if (r || is_proven(s, c, versioned))
+		return r;
+	return prove(s, c, key.data, &nothing, versioned, single_writer, e);
+}
+
+/* ---- old versions -------------------------------------------------------- */
+
+/* Whether two versions hold the same entries, and in the same pool. */
+static bool same_content(const struct tree_version *a,
+			 const struct tree_version *b)
+{
+	uint32_t count = tree_part_count(a);
+	size_t a_len, b_len;
+	const void *a_bytes, *b_bytes;
+
+	if (strcmp(a->head.pool, b->head.pool) || !count ||
+	    tree_part_count(b) != count || !a->cat != !b->cat)
+		return false;
+	for (uint32_t i = 0; i < count && !a->cat; i++) {
+		struct object_id x, y;
+
+		(void)tree_part_id(a, i, &x); /* both are in shards */
+		(void)tree_part_id(b, i, &y);
+		if (memcmp(&x, &y, sizeof(x)))
+			return false;
+	}
+	if (!a->cat)
+		return true;
+	a_bytes = catalog_bytes(a->cat, &a_len);
+	b_bytes = catalog_bytes(b->cat, &b_len);
+	return a_len == b_len && !memcmp(a_bytes, b_bytes, a_len);
+}
+
+static int encode_again(struct buf *out, const struct tree_version *old,
+			const struct tree_head *head, struct err *e)
+{
+	const void *bytes;
+	size_t len;
+
+	if (old->table)
+		return tree_encode_sharded(out, head, old->table->shards,
+					   old->table->count, e);
+	bytes = catalog_bytes(old->cat, &len);
+	return tree_encode(out, head, bytes, len, e);
+}
+
+static int put_again(struct store *s, struct cache *c,
+		     struct tree_version *base, const struct tree_version *old,
+		     struct commit *commit, struct err *e)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+	CLEANUP_BUF struct buf data = BUF_INIT(TREE_OBJECT_MAX);
+	char etag[STORE_ETAG_MAX] = "";
+	struct tree_head head = old->head;
+	bool versioned = false, ours = true;
+	int r;
+
+	head.seq = base->head.seq + 1;
+	head.commit = commit->id;
+	head.commit_s = commit->commit_s;
+	r = encode_again(&data, old, &head, e);
+	if (!r && name_tree(&key, base->dir, head.seq))
+		r = err_set(e, -ENAMETOOLONG, "'%s': path too long", base->dir);
+	if (!r)
+		r = put_version(s, key.data, &data, &versioned, etag, e);
+	if (r == -EEXIST) {
+		err_clear(e);
+		r = is_ours(s, base->dir, head.seq, &commit->id, &ours, e);
+		if (!r && !ours)
+			r = others_first(base, e);
+	}
+	if (!r && !is_proven(s, c, versioned))
+		r = prove(s, c, key.data, &data, versioned,
+			  commit->single_writer, e);
+	if (r)
+		return r;
+	commit->seq = head.seq;
+	return adopt(s, c, base, key.data, etag, &data, e);
+}
+
+int commit_restore(struct store *s, struct cache *c, struct tree_version *base,
+		   const struct tree_version *old, struct commit *commit,
+		   struct err *e)
+{
+	uint64_t now_ms = clock_now_ms();
+	int r;
+
+	commit->empty = same_content(base, old);
+	commit->seq = base->head.seq;
+	if (commit->empty)
+		return 0;
+	if (now_ms - base->read_ms > SIGNED_WITHIN_MS ||
+	    now_ms - commit->gc_read_ms > SIGNED_WITHIN_MS)
+		return err_set(e, -ETIME,
+			       "more than an hour passed since the bucket was "
+			       "looked at: run it again");
+	r = commit_time(s, base, &commit->commit_s, e);
+	return r ? r : put_again(s, c, base, old, commit, e);
 }

@@ -35,6 +35,7 @@ struct commit {
 	uint64_t
 		gc_read_ms; /* clock_now_ms before the newest gc list was read */
 	struct commit_limits limits;
+	bool once; /* do not redo the changes on another's version */
 	/* results: */
 	uint64_t seq; /* of the version made */
 	int64_t commit_s;
@@ -50,7 +51,8 @@ struct commit {
  * the version made. Before the first commit to a bucket (remembered in the cache)
  * the commit is put twice and the second must be refused.
  * Errors: as store.h; -EOPNOTSUPP when the server does not honour the condition;
- * -ETIME when more than 1 h passed since gc_read_ms; -EBADMSG; as edit_make.
+ * -ETIME when more than 1 h passed since gc_read_ms; -EBADMSG; as edit_make;
+ * -EAGAIN with `once` where somebody else was faster: base is as it was.
  */
 int commit_run(struct store *s, struct cache *c, struct tree_version *base,
 	       struct commit *commit, struct err *e);
@@ -80,3 +82,23 @@ int commit_announce(struct store *s, struct cache *c, const char *dir,
 /* Contests somebody's announcement; success also where that one has committed
  * since. Errors: as store.h. */
 int commit_contest(struct store *s, const char *dir, struct err *e);
+
+/*
+ * Removes the tree: the version after `t` is one of zero bytes. A tree that has
+ * been removed meanwhile is a success. Errors: as commit_run; -EAGAIN when
+ * somebody else has committed since.
+ */
+int commit_remove_tree(struct store *s, struct cache *c,
+		       const struct tree_version *t, bool single_writer,
+		       struct err *e);
+
+/*
+ * Commits an old version of the tree anew, as the version after `base`, the
+ * newest. commit: changes and pool are of no meaning; empty where `base` says
+ * the same. The caller has seen to it that the newest gc list, read at
+ * commit->gc_read_ms, condemns nothing that `old` names. Errors: as commit_run;
+ * -EAGAIN when somebody else has committed since.
+ */
+int commit_restore(struct store *s, struct cache *c, struct tree_version *base,
+		   const struct tree_version *old, struct commit *commit,
+		   struct err *e);

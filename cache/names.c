@@ -143,6 +143,28 @@ bool name_is_reserved(const char *dir, const char *pool, const char *name,
 	       !strcmp(dir, pool);
 }
 
+bool path_is_reserved(const char *path, const char *pool)
+{
+	const size_t pool_len = strlen(pool);
+	const size_t pool_dir = strlen(POOL_DIR) - 1;
+	const char *at = path;
+
+	for (;;) {
+		const char *end = strchrnul(at, '/');
+		size_t len = (size_t)(end - at);
+
+		/* Of the pool's own name it depends on where it stands. */
+		if (name_is_reserved("", "", at, len) &&
+		    (len != pool_dir || memcmp(at, POOL_DIR, pool_dir) ||
+		     ((size_t)(at - path) == pool_len &&
+		      !memcmp(path, pool, pool_len))))
+			return true;
+		if (!*end)
+			return false;
+		at = end + 1;
+	}
+}
+
 bool name_is_safe(const char *name, size_t len)
 {
 	if (!len || len > NAME_MAX_LEN)

@@ -61,6 +61,8 @@ bool name_parse_tree(const char *name, size_t len, uint64_t *ret_seq);
  * the directory `dir` ("" or "a/b/", from the bucket's root) is the pool's. */
 bool name_is_reserved(const char *dir, const char *pool, const char *name,
 		      size_t len);
+/* Whether any component of the path ("a/b/c", from the bucket's root) is. */
+bool path_is_reserved(const char *path, const char *pool);
 /* A component that may go to the kernel or to a local disk: not empty, not "."
  * or "..", no '/' or NUL, at most 255 bytes. */
 bool name_is_safe(const char *name, size_t len);

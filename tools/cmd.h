@@ -14,4 +14,5 @@ enum {
 int cmd_push(int argc, char **argv);
 int cmd_pull(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
+int cmd_rm(int argc, char **argv);
 int cmd_gc(int argc, char **argv);

@@ -6,20 +6,8 @@
 
 #include "cache/names.h"
 #include "s3/base/cleanup.h"
-#include "s3/base/clock.h"
 #include "tools/diff.h"
-
-#define LISTING_FRESH_MS 5000u
-
-struct doomed {
-	const struct store_list_entry **objects; /* owned array */
-	size_t count;
-};
-
-static void doomed_done(struct doomed *d)
-{
-	free(d->objects);
-}
+#include "tools/doomed.h"
 
 static const struct store_list_entry *find(const struct store_list *l,
 					   const struct scan_entry *entry,
@@ -57,54 +45,6 @@ static int choose(struct doomed *d, const struct store_list *l,
 	return 0;
 }
 
-/* Leaves those that a new listing shows as they were. */
-static void keep_unchanged(struct doomed *d, const struct store_list *now)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < d->count; i++) {
-		const struct store_list_entry *was = d->objects[i];
-		const struct store_list_entry *is =
-			keylist_find(now, was->key, was->key_len);
-
-		if (is && is->object.modified_s == was->object.modified_s &&
-		    !strcmp(is->object.etag, was->object.etag))
-			d->objects[count++] = was;
-	}
-	d->count = count;
-}
-
-static int look_again(struct doomed *d, struct store *s, const char *prefix,
-		      struct err *e)
-{
-	CLEANUP(keylist_done) struct keylist now = { 0 };
-	int r = keylist_start(&now, s, prefix, NULL, NULL, e);
-
-	if (!r)
-		r = keylist_wait(&now, e);
-	if (!r)
-		keep_unchanged(d, &now.all);
-	return r;
-}
-
-static int delete_some(struct store *s,
-		       const struct store_list_entry *const *objects,
-		       size_t count, struct err *e)
-{
-	const char *keys[STORE_DELETE_MANY_MAX];
-	struct store_req req;
-	int r;
-
-	for (size_t i = 0; i < count; i++)
-		keys[i] = objects[i]->key;
-	store_req_init(&req, STORE_DELETE_MANY, "");
-	req.keys = keys;
-	req.key_count = count;
-	r = store_run(s, &req, e);
-	store_req_done(&req);
-	return r;
-}
-
 int shadow_delete(struct store *s, const struct scan *scan, const char *dir,
 		  const char *prefix, const struct keylist *listed,
 		  int64_t commit_s, const struct store_list_entry *const *more,
@@ -112,24 +52,14 @@ int shadow_delete(struct store *s, const struct scan *scan, const char *dir,
 {
 	CLEANUP(doomed_done) struct doomed d = { 0 };
 	size_t count;
-	int r = 0;
+	int r;
 
 	if (listed->all.count && choose(&d, &listed->all, scan, dir, commit_s))
 		return err_set(e, -ENOMEM, "out of memory");
 	count = d.count;
 	for (size_t i = 0; i < more_count; i++)
 		d.objects[d.count++] = more[i];
-	if (d.count && clock_now_ms() - listed->asked_ms > LISTING_FRESH_MS)
-		r = look_again(&d, s, prefix, e);
-	for (size_t i = 0; i < d.count && !r; i += STORE_DELETE_MANY_MAX) {
-		size_t left = d.count - i;
-
-		r = delete_some(s, d.objects + i,
-				left < STORE_DELETE_MANY_MAX
-					? left
-					: STORE_DELETE_MANY_MAX,
-				e);
-	}
+	r = doomed_delete(&d, s, prefix, listed->asked_ms, e);
 	if (!r)
 		*ret_count = count;
 	return r;

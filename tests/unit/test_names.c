@@ -102,6 +102,32 @@ static void test_parse_pool(void)
 #undef ID
 }
 
+static void test_reserved_path(void)
+{
+	static const struct {
+		const char *path, *pool;
+		bool reserved;
+	} cases[] = {
+		{ "", "", false },
+		{ "a/b", "", false },
+		{ ".assetfs", "", true },
+		{ ".assetfs/gc/1", "", true },
+		{ "a/.assetfs", "", false },
+		{ "a/.assetfs/b", "a/", true },
+		{ "b/.assetfs/b", "a/", false },
+		{ ".assetfs", "a/", false },
+		{ "a/.assetfsx", "a/", false },
+		{ "a/.assetfs-tree-1", "", true },
+		{ ".assetfs-tree-1/b", "x/", true },
+		{ "a/.assetfs-tre", "", false },
+	};
+
+	for (size_t i = 0; i < TAP_COUNT(cases); i++)
+		ok(path_is_reserved(cases[i].path, cases[i].pool) ==
+			   cases[i].reserved,
+		   "'%s' with the pool at '%s'", cases[i].path, cases[i].pool);
+}
+
 static void test_order(void)
 {
 	CLEANUP_BUF struct buf a = BUF_INIT(100);
@@ -182,6 +208,7 @@ int main(void)
 	test_build();
 	test_parse_tree();
 	test_parse_pool();
+	test_reserved_path();
 	test_order();
 	test_reserved();
 	test_safe();

@@ -1,0 +1,353 @@
+/*
+ * assetctl rm: options, and what is said at the end.
+ *
+ * Paths of one bucket that follow each other are removed together.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "s3/base/cleanup.h"
+#include "s3/base/clock.h"
+#include "s3/base/log.h"
+#include "s3/bill.h"
+#include "tools/cmd.h"
+#include "tools/quote.h"
+#include "tools/rm.h"
+#include "tools/session.h"
+
+#define TEXT_MAX 8192
+
+enum {
+	OPT_DRY_RUN = OPT_VERB_FIRST,
+	OPT_SINGLE_WRITER,
+	OPT_RECURSIVE,
+	OPT_FORCE,
+};
+
+static const char help[] =
+	"usage: assetctl rm [OPTIONS] PATH...\n"
+	"\n"
+	"Removes files, links and with -r directories from a bucket.\n"
+	"\n"
+	"  -r, -R, --recursive    directories, with all below them\n"
+	"  -f, --force            do not ask, and say nothing of what is not\n"
+	"                         there\n"
+	"  -n, --dry-run          say what would be removed, change nothing\n"
+	"  --single-writer        commit although the server cannot keep two\n"
+	"                         writers apart\n";
+
+struct rm_args {
+	struct session_options session;
+	bool recursive, force, dry_run;
+	char **paths;
+	size_t count;
+};
+
+/* What was asked of the stores of all buckets. */
+struct totals {
+	struct rm_result result;
+	struct store_counts counts;
+	bool unbilled;
+};
+
+static int take_option(struct rm_args *a, int opt, struct err *e)
+{
+	int r;
+
+	switch (opt) {
+	case 'r':
+	case 'R':
+	case OPT_RECURSIVE:
+		a->recursive = true;
+		return 0;
+	case 'f':
+	case OPT_FORCE:
+		a->force = true;
+		return 0;
+	case 'n':
+	case OPT_DRY_RUN:
+		a->dry_run = true;
+		return 0;
+	case OPT_SINGLE_WRITER:
+		a->session.single_writer = true;
+		return 0;
+	}
+	r = session_option(&a->session, opt, optarg, e);
+	if (!r)
+		return -1; /* getopt has said it */
+	return r < 0 ? r : 0;
+}
+
+static int parse(struct rm_args *a, int argc, char **argv)
+{
+	static const struct option options[] = {
+		SESSION_LONG,
+		{ "recursive", no_argument, NULL, OPT_RECURSIVE },
+		{ "force", no_argument, NULL, OPT_FORCE },
+		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+		{ "single-writer", no_argument, NULL, OPT_SINGLE_WRITER },
+		{ 0 },
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, SESSION_SHORT "rRfn", options,
+				  NULL)) != -1) {
+		struct err e = { 0 };
+
+		if (take_option(a, opt, &e)) {
+			if (e.code)
+				log_error("%s", e.text);
+			return EXIT_USAGE;
+		}
+	}
+	if (a->session.help)
+		return 0;
+	a->paths = argv + optind;
+	a->count = (size_t)(argc - optind);
+	if (!a->count && !a->force) {
+		log_error("rm takes one PATH or more; try 'assetctl rm "
+			  "--help'");
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+/* As rm -I: once for each directory, and only where somebody can answer. */
+static bool ask(const char *text)
+{
+	CLEANUP_BUF struct buf shown = BUF_INIT(TEXT_MAX);
+	char answer[16] = "";
+
+	(void)quote_terminal(&shown, text, strlen(text)); /* only shown */
+	(void)fprintf(stderr, "remove '%s' with all below it? ",
+		      shown.data ? shown.data : "");
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	return *answer == 'y' || *answer == 'Y';
+}
+
+static char *key_of(const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return strndup(prefix, len ? len - 1 : 0);
+}
+
+static bool ends_in_slash(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len && text[len - 1] == '/';
+}
+
+/* As many of the paths as are in one bucket: the session is opened on the
+ * first. */
+struct group {
+	struct session session;
+	struct rm_path *paths; /* owned */
+	char **keys; /* theirs, owned */
+	size_t count;
+};
+
+static void group_done(struct group *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		free(g->keys[i]);
+	free(g->keys);
+	free(g->paths);
+	session_close(&g->session);
+}
+
+static int group_add(struct group *g, const char *text, const char *prefix,
+		     struct err *e)
+{
+	char *key = key_of(prefix);
+
+	if (!key)
+		return err_set(e, -ENOMEM, "out of memory");
+	g->keys[g->count] = key;
+	g->paths[g->count] = (struct rm_path){
+		.text = text,
+		.key = key,
+		.slash = ends_in_slash(text),
+	};
+	g->count++;
+	return 0;
+}
+
+static int group_open(struct group *g, const struct rm_args *a, size_t first,
+		      struct err *e)
+{
+	struct store *store;
+	int r;
+
+	g->paths = calloc(a->count, sizeof(*g->paths));
+	g->keys = calloc(a->count, sizeof(*g->keys));
+	if (!g->paths || !g->keys)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = session_open(&g->session, a->paths[first], &a->session, e);
+	if (r)
+		return r;
+	store = g->session.source.store;
+	r = group_add(g, a->paths[first], g->session.source.prefix, e);
+	for (size_t i = first + 1; i < a->count && !r; i++) {
+		struct source other = { 0 };
+		bool same;
+
+		/* A path that cannot be opened is told of in its turn. */
+		if (source_open(&other, a->paths[i], &a->session.source, NULL))
+			break;
+		same = !memcmp(other.store->bucket_id, store->bucket_id,
+			       sizeof(store->bucket_id));
+		if (same)
+			r = group_add(g, a->paths[i], other.prefix, e);
+		source_done(&other);
+		if (!same)
+			break;
+	}
+	return r;
+}
+
+static void add_counts(struct store_counts *to, const struct store_counts *from)
+{
+	for (int op = 0; op < STORE_OP_COUNT; op++)
+		to->requests[op] += from->requests[op];
+	to->bytes_in += from->bytes_in;
+	to->bytes_out += from->bytes_out;
+	to->retries += from->retries;
+}
+
+static int run_group(struct group *g, const struct rm_args *a,
+		     struct totals *all, struct notes *failed, struct err *e)
+{
+	const struct rm_options o = {
+		.pool = a->session.pool ? a->session.pool : "",
+		.recursive = a->recursive,
+		.force = a->force,
+		.dry_run = a->dry_run,
+		.single_writer = a->session.single_writer,
+		.ask = !a->force && !a->dry_run && isatty(STDIN_FILENO) ? ask
+									: NULL,
+	};
+	struct store_counts counts;
+	int r = rm_run(&all->result, &g->session, &o, g->paths, g->count,
+		       failed, e);
+
+	store_counts(g->session.source.store, &counts);
+	add_counts(&all->counts, &counts);
+	all->unbilled |= g->session.unbilled;
+	return r;
+}
+
+static void say_text(const struct rm_args *a, const struct totals *all,
+		     double seconds)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT(TEXT_MAX);
+	const struct rm_result *res = &all->result;
+
+	(void)buf_addf(&out, "%s %zu path%s",
+		       a->dry_run ? "dry run: would have removed" : "removed",
+		       res->paths, res->paths == 1 ? "" : "s");
+	if (res->trees)
+		(void)buf_addf(&out, ", %zu tree%s", res->trees,
+			       res->trees == 1 ? "" : "s");
+	if (res->objects)
+		(void)buf_addf(&out, ", %zu plain object%s", res->objects,
+			       res->objects == 1 ? "" : "s");
+	(void)buf_addf(&out, " in %.1f s; ", seconds);
+	(void)bill_add_requests(&out, &all->counts);
+	if (!all->unbilled)
+		(void)bill_add_price(&out, &all->counts);
+	if (!buf_error(&out))
+		(void)puts(out.data);
+}
+
+static void say_json(const struct rm_args *a, const struct totals *all,
+		     double seconds)
+{
+	const struct rm_result *res = &all->result;
+	json_t *o = json_pack(
+		"{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "verb", "rm",
+		"dry_run", a->dry_run, "paths", (json_int_t)res->paths, "trees",
+		(json_int_t)res->trees, "objects", (json_int_t)res->objects,
+		"kept", (json_int_t)res->kept, "requests_total",
+		(json_int_t)bill_requests(&all->counts), "seconds", seconds,
+		"price_usd", all->unbilled ? 0.0 : bill_price(&all->counts));
+	CLEANUP_FREE char *text =
+		o ? json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER |
+					  JSON_REAL_PRECISION(9))
+		  : NULL;
+
+	if (text)
+		(void)puts(text); /* main looks at stdout's errors */
+	json_decref(o);
+}
+
+/* 0, or the error that ended it, which has been said. */
+static int run_all(const struct rm_args *a, struct totals *all,
+		   struct notes *failed)
+{
+	size_t done = 0;
+
+	while (done < a->count) {
+		CLEANUP(group_done) struct group g = { 0 };
+		struct err e = { 0 };
+		int r = group_open(&g, a, done, &e);
+
+		if (!r)
+			r = run_group(&g, a, all, failed, &e);
+		if (r) {
+			log_error("rm: %s", e.text);
+			return r;
+		}
+		done += g.count;
+	}
+	return 0;
+}
+
+static int rm(const struct rm_args *a)
+{
+	uint64_t start_ns = clock_now_ns();
+	struct totals all = { 0 };
+	struct notes failed;
+	double seconds;
+	size_t wrong;
+	int r;
+
+	notes_init(&failed);
+	r = run_all(a, &all, &failed);
+	wrong = notes_count(&failed);
+	notes_log(&failed, true);
+	notes_done(&failed);
+	if (all.result.kept)
+		log_warn("%zu %s changed by someone else meanwhile and left",
+			 all.result.kept,
+			 all.result.kept == 1 ? "path was" : "paths were");
+	seconds = (double)(clock_now_ns() - start_ns) / 1e9;
+	if (!r && a->session.json)
+		say_json(a, &all, seconds);
+	else if (!r && !a->session.quiet)
+		say_text(a, &all, seconds);
+	if (r == -ECANCELED && session_interrupted())
+		return EXIT_INTERRUPTED;
+	return r || wrong || all.result.kept ? EXIT_FAILED : EXIT_OK;
+}
+
+int cmd_rm(int argc, char **argv)
+{
+	struct rm_args a = { 0 };
+	int status;
+
+	session_options_init(&a.session);
+	status = parse(&a, argc, argv);
+	if (!status && a.session.help)
+		(void)printf("%s%s", help, session_help);
+	else if (!status)
+		status = rm(&a);
+	session_options_done(&a.session);
+	return status;
+}
