@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cache/places.h"
 #include "s3/base/lock.h"
@@ -86,7 +87,7 @@ static int mark_part(struct mark *m, struct store *s,
 	if (shard && is_marked(m, &id))
 		return 0;
 	r = tree_part(s, NULL, t, part, &cat, e);
-	if (r == -ENOENT)
+	if (r == -ENOENT || r == -ESTALE)
 		return err_wrap(e, -EIO, "tree of '%s': part of it is missing",
 				t->dir);
 	if (r)
@@ -125,7 +126,16 @@ bool mark_has(const struct mark *m, const struct object_id *id)
 	return intern_has(&m->ids, id->bytes);
 }
 
-size_t mark_count(const struct mark *m)
+bool mark_any(const struct mark *m,
+	      bool (*fn)(void *arg, const struct object_id *id), void *arg)
 {
-	return m->ids.count;
+	for (uint32_t i = 0; i < m->ids.count; i++) {
+		struct object_id id;
+
+		memcpy(id.bytes, m->ids.records + (size_t)i * OBJECT_ID_LEN,
+		       OBJECT_ID_LEN);
+		if (fn(arg, &id))
+			return true;
+	}
+	return false;
 }

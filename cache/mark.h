@@ -29,4 +29,6 @@ int mark_parts(struct mark *m, struct store *s, const struct tree_version *t,
 	       struct err *e);
 
 bool mark_has(const struct mark *m, const struct object_id *id);
-size_t mark_count(const struct mark *m);
+/* Whether `fn` says so of any id that is marked. */
+bool mark_any(const struct mark *m,
+	      bool (*fn)(void *arg, const struct object_id *id), void *arg);

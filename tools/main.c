@@ -25,6 +25,7 @@ static const struct verb verbs[] = {
 	{ "pull", cmd_pull, "copy files and directories out of a bucket" },
 	{ "ls", cmd_ls, "list what is in a bucket" },
 	{ "rm", cmd_rm, "remove files and directories from a bucket" },
+	{ "log", cmd_log, "list versions of a tree, restore an old one" },
 	{ "gc", cmd_gc, "delete content that no tree refers to" },
 };
 

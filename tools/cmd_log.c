@@ -1,0 +1,246 @@
+/*
+ * assetctl log: options and output.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "s3/base/human.h"
+#include "s3/base/log.h"
+#include "tools/cmd.h"
+#include "tools/history.h"
+#include "tools/quote.h"
+#include "tools/session.h"
+
+enum {
+	OPT_RESTORE = OPT_VERB_FIRST,
+	OPT_SINGLE_WRITER,
+};
+
+static const char help[] =
+	"usage: assetctl log [OPTIONS] SOURCE[/PATH]\n"
+	"\n"
+	"Lists the versions of the tree that a path belongs to, the newest "
+	"first.\n"
+	"\n"
+	"  --restore N            commit version N anew\n"
+	"  --single-writer        commit although the server cannot keep two\n"
+	"                         writers apart\n";
+
+struct log_args {
+	struct session_options session;
+	uint64_t restore; /* 0: no */
+	const char *source;
+};
+
+static int parse_number(const char *text, uint64_t *ret_number, struct err *e)
+{
+	char *end = NULL;
+	unsigned long long n;
+
+	errno = 0;
+	n = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+	if (!n || errno || *end)
+		return err_set(e, -EINVAL, "'%s' is no number of a version",
+			       text);
+	*ret_number = n;
+	return 0;
+}
+
+static int take_option(struct log_args *a, int opt, struct err *e)
+{
+	int r;
+
+	if (opt == OPT_RESTORE)
+		return parse_number(optarg, &a->restore, e);
+	if (opt == OPT_SINGLE_WRITER) {
+		a->session.single_writer = true;
+		return 0;
+	}
+	r = session_option(&a->session, opt, optarg, e);
+	if (!r)
+		return -1; /* getopt has said it */
+	return r < 0 ? r : 0;
+}
+
+static int parse(struct log_args *a, int argc, char **argv)
+{
+	static const struct option options[] = {
+		SESSION_LONG,
+		{ "restore", required_argument, NULL, OPT_RESTORE },
+		{ "single-writer", no_argument, NULL, OPT_SINGLE_WRITER },
+		{ 0 },
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, SESSION_SHORT, options, NULL)) !=
+	       -1) {
+		struct err e = { 0 };
+
+		if (take_option(a, opt, &e)) {
+			if (e.code)
+				log_error("%s", e.text);
+			return EXIT_USAGE;
+		}
+	}
+	if (a->session.help)
+		return 0;
+	if (argc - optind != 1) {
+		log_error("log takes one SOURCE; try 'assetctl log --help'");
+		return EXIT_USAGE;
+	}
+	a->source = argv[optind];
+	return 0;
+}
+
+/* "2026-11-20T14:02:07Z" */
+static void time_text(char out[32], int64_t when_s)
+{
+	time_t t = (time_t)when_s;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		(void)snprintf(out, 32, "%lld", (long long)when_s);
+}
+
+static void print_version(const struct history_version *v)
+{
+	char when[32], size[HUMAN_MAX], id[OBJECT_ID_HEX];
+
+	time_text(when, v->commit_s);
+	(void)printf("%6" PRIu64 "  %s  ", v->seq, when);
+	if (v->removed) {
+		(void)puts("removed");
+		return;
+	}
+	hex_encode(id, v->id.bytes, OBJECT_ID_LEN);
+	human_size(size, v->bytes);
+	if (v->counted)
+		(void)printf("%8" PRIu64 " file%s  %9s  %s\n", v->files,
+			     v->files == 1 ? " " : "s", size, id);
+	else
+		(void)printf("%25s  %s\n", "in shards", id);
+}
+
+/* Setting a NULL value fails; the caller looks at the whole. */
+static int add_version(json_t *list, const struct history_version *v)
+{
+	char id[OBJECT_ID_HEX];
+	json_t *o;
+	int r = 0;
+
+	hex_encode(id, v->id.bytes, OBJECT_ID_LEN);
+	o = json_pack("{s:I, s:I, s:I, s:b}", "version", (json_int_t)v->seq,
+		      "commit_time", (json_int_t)v->commit_s, "size",
+		      (json_int_t)v->object.size, "removed", v->removed);
+	if (!v->removed)
+		r |= json_object_set_new(o, "id", json_string(id));
+	if (v->counted) {
+		r |= json_object_set_new(o, "files",
+					 json_integer((json_int_t)v->files));
+		r |= json_object_set_new(o, "bytes",
+					 json_integer((json_int_t)v->bytes));
+	}
+	return r | json_array_append_new(list, o);
+}
+
+static int print_json(const struct history *h)
+{
+	json_t *list = json_array(), *o = json_object();
+	CLEANUP_BUF struct buf dir = BUF_INIT(STORE_KEY_MAX * 4);
+	CLEANUP_FREE char *text = NULL;
+	int r = quote_terminal(&dir, h->dir, strlen(h->dir));
+
+	for (size_t i = 0; i < h->count; i++)
+		if (!h->versions[i].gone)
+			r |= add_version(list, &h->versions[i]);
+	r |= json_object_set_new(o, "tree",
+				 json_string(dir.data ? dir.data : ""));
+	r |= json_object_set_new(o, "versions", list);
+	if (!r)
+		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	json_decref(o);
+	if (!text) {
+		log_error("log: out of memory");
+		return EXIT_FAILED;
+	}
+	(void)puts(text); /* main looks at stdout's errors */
+	return EXIT_OK;
+}
+
+static int print(const struct log_args *a, const struct history *h)
+{
+	if (a->session.json)
+		return print_json(h);
+	for (size_t i = 0; i < h->count; i++)
+		if (!h->versions[i].gone)
+			print_version(&h->versions[i]);
+	return EXIT_OK;
+}
+
+static int restore(const struct log_args *a, const struct history *h,
+		   struct session *session, struct err *e)
+{
+	uint64_t seq = 0;
+	bool made = false;
+	int r = history_restore(h, session, a->restore,
+				a->session.single_writer, &seq, &made, e);
+
+	if (r)
+		return r;
+	if (a->session.json)
+		(void)printf("{\"verb\":\"log\",\"restored\":%" PRIu64
+			     ",\"version\":%" PRIu64 ",\"made\":%s}\n",
+			     a->restore, seq, made ? "true" : "false");
+	else if (!a->session.quiet && made)
+		(void)printf("version %" PRIu64 " restored as %" PRIu64 "\n",
+			     a->restore, seq);
+	else if (!a->session.quiet)
+		(void)printf("version %" PRIu64 " is the same as the newest, "
+			     "%" PRIu64 "\n",
+			     a->restore, seq);
+	return 0;
+}
+
+static int run(const struct log_args *a)
+{
+	CLEANUP(history_done) struct history h = { 0 };
+	struct session session;
+	struct err e = { 0 };
+	int status = EXIT_OK;
+	int r = session_open(&session, a->source, &a->session, &e);
+
+	if (r) {
+		log_error("%s", e.text);
+		return EXIT_FAILED;
+	}
+	r = history_read(&h, &session, session.source.prefix, !a->restore, &e);
+	if (!r && a->restore)
+		r = restore(a, &h, &session, &e);
+	else if (!r)
+		status = print(a, &h);
+	session_close(&session);
+	if (r)
+		log_error("log '%s': %s", a->source, e.text);
+	if (r == -ECANCELED && session_interrupted())
+		return EXIT_INTERRUPTED;
+	return r ? EXIT_FAILED : status;
+}
+
+int cmd_log(int argc, char **argv)
+{
+	struct log_args a = { 0 };
+	int status;
+
+	session_options_init(&a.session);
+	status = parse(&a, argc, argv);
+	if (!status && a.session.help)
+		(void)printf("%s%s", help, session_help);
+	else if (!status)
+		status = run(&a);
+	session_options_done(&a.session);
+	return status;
+}
