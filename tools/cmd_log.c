@@ -113,7 +113,7 @@ static void print_version(const struct history_version *v)
 	time_text(when, v->commit_s);
 	(void)printf("%6" PRIu64 "  %s  ", v->seq, when);
 	if (v->removed) {
-		(void)puts("removed");
+		(void)puts("no tree");
 		return;
 	}
 	hex_encode(id, v->id.bytes, OBJECT_ID_LEN);

@@ -17,7 +17,8 @@ struct history_version {
 	uint64_t seq;
 	struct store_object object;
 	bool gone; /* pruned while we looked: the rest is not known */
-	bool removed; /* zero bytes: all below but commit_s is zero */
+	bool removed; /* zero bytes: a removal, or announced only; all below but
+			 commit_s is zero */
 	struct object_id id; /* of the commit */
 	int64_t commit_s; /* of a removal: its LastModified */
 	bool counted; /* files and bytes are known: it has no shards */
