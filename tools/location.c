@@ -134,8 +134,42 @@ static int find(struct location *l, const struct session_options *o,
 	return r ?: find_below_parent(l, o, e);
 }
 
-int location_open(struct location *l, const char *text,
-		  const struct session_options *o, bool reads, struct err *e)
+static int find_one(struct location *l, const struct session_options *o,
+		    struct err *e)
+{
+	CLEANUP(view_listing_unrefp) const struct view_listing *top = NULL;
+	CLEANUP_FREE char *prefix = strdup(l->session.source.prefix);
+	CLEANUP_FREE char *path = NULL;
+	char *slash = prefix ? strchr(prefix, '/') : NULL;
+	int r;
+
+	if (!slash || !slash[1])
+		return find(l, o, e);
+	path = strdup(slash + 1);
+	if (!path)
+		return err_set(e, -ENOMEM, "out of memory");
+	path[strlen(path) - 1] = '\0';
+	slash[1] = '\0';
+	r = open_view(l, prefix, o, e);
+	if (!r)
+		r = view_list_wait(l->view, "", &top, e);
+	if (!r)
+		r = view_lookup_wait(l->view, path, true, &l->node, e);
+	if (r != -EACCES)
+		return r;
+	/* Some may read below, and not here. */
+	err_clear(e);
+	view_free(l->view);
+	l->view = NULL;
+	return find(l, o, e);
+}
+
+static int open_with(struct location *l, const char *text,
+		     const struct session_options *o, bool reads,
+		     int (*find_it)(struct location *l,
+				    const struct session_options *o,
+				    struct err *e),
+		     struct err *e)
 {
 	const char *name;
 	size_t len;
@@ -148,7 +182,7 @@ int location_open(struct location *l, const char *text,
 		return err_set(e, -ENOMEM, "out of memory");
 	r = session_open(&l->session, text, o, e);
 	if (!r)
-		r = find(l, o, e);
+		r = find_it(l, o, e);
 	else if (r == -ENXIO && len && !strncmp(text, "file://", 7))
 		r = open_beside(l, text, name, o, e);
 	if (r == -ENOENT || r == -ENOTDIR)
@@ -156,6 +190,18 @@ int location_open(struct location *l, const char *text,
 	if (r)
 		location_close(l);
 	return r;
+}
+
+int location_open(struct location *l, const char *text,
+		  const struct session_options *o, bool reads, struct err *e)
+{
+	return open_with(l, text, o, reads, find, e);
+}
+
+int location_open_one(struct location *l, const char *text,
+		      const struct session_options *o, struct err *e)
+{
+	return open_with(l, text, o, false, find_one, e);
 }
 
 void location_close(struct location *l)

@@ -23,5 +23,12 @@ struct location {
  */
 int location_open(struct location *l, const char *text,
 		  const struct session_options *o, bool reads, struct err *e);
+/*
+ * The same for a look at the path alone, not at what is below, by fewer requests
+ * for a deep path: the directory below the bucket's root that it lies in is
+ * listed with all that is below, which for a tree is one page.
+ */
+int location_open_one(struct location *l, const char *text,
+		      const struct session_options *o, struct err *e);
 /* Cancels what is under way. */
 void location_close(struct location *l);

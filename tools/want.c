@@ -8,13 +8,26 @@ static bool is_packed(const struct want *w)
 	return w->node->kind == VIEW_PACKED;
 }
 
+void want_entry(const struct view_node *node, struct catalog_entry *ret_entry)
+{
+	catalog_entry_at(node->tree->cat, node->entry, ret_entry);
+}
+
 /* Numbers run on from file to file within a tree. */
 static uint32_t block_of(const struct want *w)
 {
 	struct catalog_entry entry;
 
-	catalog_entry_at(w->node->tree->cat, w->node->entry, &entry);
+	want_entry(w->node, &entry);
 	return entry.first_block + (uint32_t)w->index;
+}
+
+void want_block(const struct view_node *node, uint64_t index,
+		struct block *ret_block)
+{
+	const struct want w = { .node = node, .index = index };
+
+	catalog_block_at(node->tree->cat, block_of(&w), ret_block);
 }
 
 /* Without it a parser's slip could make us read another file's blocks. */
@@ -24,7 +37,7 @@ bool want_is_sound(const struct view_node *node)
 
 	if (node->kind != VIEW_PACKED || !S_ISREG(node->mode))
 		return true;
-	catalog_entry_at(node->tree->cat, node->entry, &entry);
+	want_entry(node, &entry);
 	return entry.block_count == block_count(node->size);
 }
 
@@ -41,10 +54,9 @@ bool want_hashes_are(const struct view_node *node, const struct hash *hashes)
 	    !want_is_sound(node))
 		return false;
 	for (uint64_t i = 0; i < count; i++) {
-		const struct want w = { .node = node, .index = i };
 		struct block block;
 
-		catalog_block_at(node->tree->cat, block_of(&w), &block);
+		want_block(node, i, &block);
 		if (!hash_equal(&block.hash, &hashes[i]))
 			return false;
 	}
@@ -65,7 +77,7 @@ bool want_is_zero(const struct view_node *node, uint64_t index)
 
 	if (!is_packed(&w) || !S_ISREG(node->mode))
 		return false;
-	catalog_block_at(node->tree->cat, block_of(&w), &block);
+	want_block(node, index, &block);
 	return block.len == BLOCK_MAX && hash_equal(&block.hash, &zero_block);
 }
 

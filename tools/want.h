@@ -20,6 +20,11 @@ struct want {
 	void *owner; /* the caller's */
 };
 
+/* What the catalog says of a node that has an entry. */
+void want_entry(const struct view_node *node, struct catalog_entry *ret_entry);
+/* Block `index` of a sound packed file. */
+void want_block(const struct view_node *node, uint64_t index,
+		struct block *ret_block);
 /* Whether the catalog has as many blocks for it as its size asks for. */
 bool want_is_sound(const struct view_node *node);
 /* Whether these, one for each block, are the hashes of a packed file's content.
