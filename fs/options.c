@@ -1,6 +1,8 @@
 /*
  * A word is looked for first among the store's (s3/source.h), then in the table
- * of words. Values are checked here, so that every mistake is named before the
+ * of words. The command line is gone through twice: for SOURCE, by which words
+ * of settings files are found, and again on top of those and the environment.
+ * Values are checked here, so that every mistake is named before the
  * program goes into the background.
  */
 #include "fs/options.h"
@@ -16,6 +18,7 @@
 #include "fs/words.h"
 #include "s3/base/buf.h"
 #include "s3/base/cleanup.h"
+#include "s3/settings.h"
 
 #define TTL_DEFAULT_MS 60000
 #define TTL_MAX_S 2592000 /* 30 days */
@@ -222,6 +225,18 @@ static int take_path(char **field, const char *value, struct err *e)
 	return 0;
 }
 
+/* 0 is for those who unsay what a settings file says. */
+static int take_flag(bool *field, const char *word, const char *value,
+		     struct err *e)
+{
+	bool off = value && (!strcmp(value, "0") || !strcmp(value, "false"));
+
+	if (value && !off && strcmp(value, "1") && strcmp(value, "true"))
+		return err_set(e, -EINVAL, "option %s takes no value", word);
+	*field = !off;
+	return 0;
+}
+
 static int take_ttl(struct options *o, const char *word, const char *value,
 		    struct err *e)
 {
@@ -291,11 +306,7 @@ static int take_word(struct options *o, const struct word *w, const char *value,
 
 	switch (w->kind) {
 	case WORD_FLAG:
-		if (value && strcmp(value, "1") && strcmp(value, "true"))
-			return err_set(e, -EINVAL, "option %s takes no value",
-				       w->name);
-		*(bool *)field = true;
-		return 0;
+		return take_flag(field, w->name, value, e);
 	case WORD_TEXT:
 		return take_text(field, value, e);
 	case WORD_PATH:
@@ -344,12 +355,6 @@ static int take_word(struct options *o, const struct word *w, const char *value,
 
 /* ---- words --------------------------------------------------------------- */
 
-/* Words that mount(8) and its like keep for themselves. */
-static bool is_private(const char *word)
-{
-	return !strncasecmp(word, "x-", 2) || !strncmp(word, "comment=", 8);
-}
-
 static bool is_path_of_store(const char *word)
 {
 	return !strncmp(word, "passwd", 6) || !strncmp(word, "ca_", 3) ||
@@ -373,21 +378,18 @@ static int store_word(struct options *o, const char *word, const char *value,
 int options_word(struct options *o, const char *word, const char *value,
 		 struct err *e)
 {
-	const struct word *w;
+	struct word w;
 	int rc;
 
-	if (is_private(word))
-		return 0;
 	rc = store_word(o, word, value, e);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	w = word_find(word);
-	if (!w)
+	if (!word_find(&w, word))
 		return err_set(e, -EINVAL,
 			       "unknown option '%s'; see assetfs --help", word);
-	if (word_needs_value(w) && (!value || !*value))
-		return err_set(e, -EINVAL, "option %s needs a value", w->name);
-	return take_word(o, w, value, e);
+	if (word_needs_value(&w) && (!value || !*value))
+		return err_set(e, -EINVAL, "option %s needs a value", w.name);
+	return take_word(o, &w, value, e);
 }
 
 /* "word" or "word=value"; leading dashes as goofys' lines have them. */
@@ -435,10 +437,10 @@ struct arguments {
 
 static bool wants_value(struct options *o, const char *word)
 {
-	const struct word *w = word_find(word);
+	struct word w;
 
-	if (w)
-		return word_needs_value(w);
+	if (word_find(&w, word))
+		return word_needs_value(&w);
 	/* A word of the store that fails when bare has a value. */
 	return source_option(&o->store, word, NULL, NULL) < 0;
 }
@@ -536,7 +538,8 @@ static void apply_umask(struct options *o)
 		o->dir_mode = 0777 & ~off;
 }
 
-int options_parse(struct options *o, int argc, char **argv, struct err *e)
+static int parse_arguments(struct options *o, int argc, char **argv,
+			   struct err *e)
 {
 	struct arguments args = { .argc = argc, .argv = argv, .at = 1 };
 	bool only_names = false;
@@ -560,8 +563,44 @@ int options_parse(struct options *o, int argc, char **argv, struct err *e)
 		return err_set(e, -EINVAL,
 			       "usage: assetfs SOURCE MOUNTPOINT [OPTIONS]; "
 			       "see assetfs --help");
-	if (o->prefix)
-		rc = apply_prefix(o, e);
-	apply_umask(o);
+	return o->prefix ? apply_prefix(o, e) : 0;
+}
+
+static int settings_word(void *arg, const char *word, const char *value,
+			 struct err *e)
+{
+	return options_word(arg, word, value, e);
+}
+
+/* Puts what settings files and the environment say under the command line. */
+static int add_settings(struct options *o, int argc, char **argv, struct err *e)
+{
+	const char *dir = getenv("ASSETFS_CACHE_DIR");
+	struct options all;
+	int rc;
+
+	options_init(&all);
+	rc = settings_read(o->source, settings_word, &all, e);
+	if (!rc)
+		rc = source_options_environment(&all.store, e);
+	if (!rc && dir && *dir) { /* the cache asks for it itself */
+		free(all.cache_dir);
+		all.cache_dir = NULL;
+	}
+	if (!rc)
+		rc = parse_arguments(&all, argc, argv, e);
+	options_done(o);
+	*o = all;
+	return rc;
+}
+
+int options_parse(struct options *o, int argc, char **argv, struct err *e)
+{
+	int rc = parse_arguments(o, argc, argv, e);
+
+	if (!rc && !o->help && !o->version)
+		rc = add_settings(o, argc, argv, e);
+	if (!rc)
+		apply_umask(o);
 	return rc;
 }

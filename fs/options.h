@@ -53,7 +53,9 @@ struct options {
 
 void options_init(struct options *o);
 void options_done(struct options *o);
-/* Errors: -EINVAL with a sentence that names the word, -ENOMEM. */
+/* The command line over the environment over settings files (s3/settings.h).
+ * o: as initialised. Errors: -EINVAL with a sentence that names the word, those
+ * of settings_read, -ENOMEM. */
 int options_parse(struct options *o, int argc, char **argv, struct err *e);
 /* One word, as after -o. As options_parse. */
 int options_word(struct options *o, const char *word, const char *value,

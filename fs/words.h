@@ -1,6 +1,7 @@
 /*
- * The option words that fs knows, spelt with `_`.
- * Those that reach the bucket are known to s3/source.h instead.
+ * The option words of the mount and what they set, spelt with `_`.
+ * Those that reach the bucket are known to s3/source.h instead, and those
+ * without an effect to s3/words.h.
  */
 #pragma once
 
@@ -30,7 +31,7 @@ struct word {
 	unsigned int field; /* offset in struct options, where one is set */
 };
 
-/* NULL for an unknown word; `-` counts as `_`. */
-const struct word *word_find(const char *name);
+/* False for an unknown word; `-` counts as `_`. */
+bool word_find(struct word *ret_word, const char *name);
 /* True if the word cannot stand without a value. */
 bool word_needs_value(const struct word *w);

@@ -15,6 +15,7 @@
 #include "s3/file_store.h"
 #include "s3/http_store.h"
 #include "s3/profile.h"
+#include "s3/words.h"
 
 #define VALUE_MAX 4096
 #define BUCKET_MAX 255
@@ -88,14 +89,6 @@ void source_options_done(struct source_options *o)
 	for (size_t i = 0; i < STRINGS; i++)
 		free(*string_at(o, i));
 	source_options_init(o);
-}
-
-static bool same_word(const char *word, const char *known)
-{
-	for (; *word && *known; word++, known++)
-		if ((*word == '-' ? '_' : *word) != *known)
-			return false;
-	return *word == *known;
 }
 
 /* "us-east-1", "ap-northeast-1", "us-gov-west-1" */
@@ -313,7 +306,7 @@ int source_option(struct source_options *o, const char *word, const char *value,
 		const struct option *opt = &options[i];
 		void *field = (char *)o + opt->field;
 
-		if (!same_word(word, opt->word))
+		if (!words_same(word, opt->word))
 			continue;
 		/* For s3fs "endpoint" is the region, and "url" the endpoint. */
 		if (!strcmp(opt->word, "endpoint") && value &&
@@ -372,9 +365,9 @@ static int check_together(struct source_options *o, struct err *e)
 	return set_default(&o->sse, "aws:kms", e);
 }
 
-static int add_defaults(struct source_options *o, struct err *e)
+/* What the environment says where nothing else did. */
+static int add_environment(struct source_options *o, struct err *e)
 {
-	struct profile p;
 	int r;
 
 	r = set_default(&o->endpoint,
@@ -386,6 +379,45 @@ static int add_defaults(struct source_options *o, struct err *e)
 	if (!r)
 		r = set_default(&o->ca_bundle, first_of("AWS_CA_BUNDLE", NULL),
 				e);
+	return r;
+}
+
+static void drop(char **field)
+{
+	free(*field);
+	*field = NULL;
+}
+
+int source_options_environment(struct source_options *o, struct err *e)
+{
+	/* Any of these is a way to keys that its user chose. */
+	static const char *const keys[] = {
+		"AWS_ACCESS_KEY_ID",
+		"AWS_PROFILE",
+		"AWS_WEB_IDENTITY_TOKEN_FILE",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	};
+
+	if (first_of("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+		drop(&o->endpoint);
+	if (first_of("AWS_REGION", "AWS_DEFAULT_REGION"))
+		drop(&o->region);
+	if (first_of("AWS_CA_BUNDLE", NULL))
+		drop(&o->ca_bundle);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (first_of(keys[i], NULL)) {
+			drop(&o->profile);
+			drop(&o->passwd_file);
+		}
+	return add_environment(o, e);
+}
+
+static int add_defaults(struct source_options *o, struct err *e)
+{
+	struct profile p;
+	int r = add_environment(o, e);
+
 	if (r || o->region)
 		return r;
 	r = profile_load(&p, o->profile, e);

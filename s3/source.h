@@ -61,6 +61,12 @@ int source_options_copy(struct source_options *to,
 int source_option(struct source_options *o, const char *word, const char *value,
 		  struct err *e);
 
+/*
+ * Lets the environment speak over what settings files said, before the command
+ * line does: address, region, certificates, and credentials, where it has some.
+ */
+int source_options_environment(struct source_options *o, struct err *e);
+
 struct source {
 	struct store *store; /* owned */
 	char *prefix; /* "" or "a/b/": where SOURCE points; owned */

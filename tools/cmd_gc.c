@@ -205,7 +205,7 @@ static int gc(const struct gc_args *a)
 	struct err e = { 0 };
 	int r = session_open(&session, a->source, &a->session, &e);
 	const struct gc_options o = {
-		.pool = a->session.pool ? a->session.pool : "",
+		.pool = session.options.pool ? session.options.pool : "",
 		.cache = session.cache,
 		.dry_run = a->dry_run,
 		.yes = a->yes,

@@ -187,7 +187,7 @@ static int restore(const struct log_args *a, const struct history *h,
 	uint64_t seq = 0;
 	bool made = false;
 	int r = history_restore(h, session, a->restore,
-				a->session.single_writer, &seq, &made, e);
+				session->options.single_writer, &seq, &made, e);
 
 	if (r)
 		return r;

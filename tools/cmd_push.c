@@ -157,14 +157,12 @@ static int parse(struct push_args *a, int argc, char **argv)
 		return 0;
 	o->sources.srcs = (const char *const *)argv + optind;
 	o->sources.count = argc > optind ? (size_t)(argc - optind - 1) : 0;
-	o->sources.pool = a->session.pool ? a->session.pool : "";
 	wrong = check(o);
 	if (wrong) {
 		log_error("%s; try 'assetctl push --help'", wrong);
 		return EXIT_USAGE;
 	}
 	o->dest = argv[argc - 1];
-	o->session = &a->session;
 	return 0;
 }
 
@@ -204,24 +202,26 @@ static void say(const struct push_args *a, const struct session *s,
 
 static int push(const struct push_args *a)
 {
-	const struct push_options *o = &a->push;
-	bool several = o->sources.count > 1;
-	struct push_result result;
+	struct push_options o = a->push;
+	bool several = o.sources.count > 1;
 	struct session session;
+	struct push_result result;
 	struct err e = { 0 };
-	int r = session_open(&session, o->dest, &a->session, &e);
+	int r = session_open(&session, o.dest, &a->session, &e);
 
 	if (r) {
 		log_error("%s", e.text);
 		return EXIT_FAILED;
 	}
-	r = push_run(&result, &session, o, &e);
+	o.session = &session.options;
+	o.sources.pool = session.options.pool ? session.options.pool : "";
+	r = push_run(&result, &session, &o, &e);
 	if (!r)
 		say(a, &session, &result);
 	session_close(&session);
 	if (r)
 		log_error("push %s'%s': %s", several ? "to " : "",
-			  several ? o->dest : *o->sources.srcs, e.text);
+			  several ? o.dest : *o.sources.srcs, e.text);
 	if (r == -ECANCELED && session_interrupted())
 		return EXIT_INTERRUPTED;
 	return r || result.warnings ? EXIT_FAILED : EXIT_OK;

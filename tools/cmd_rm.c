@@ -199,7 +199,8 @@ static int group_open(struct group *g, const struct rm_args *a, size_t first,
 		bool same;
 
 		/* A path that cannot be opened is told of in its turn. */
-		if (source_open(&other, a->paths[i], &a->session.source, NULL))
+		if (source_open(&other, a->paths[i], &g->session.options.source,
+				NULL))
 			break;
 		same = !memcmp(other.store->bucket_id, store->bucket_id,
 			       sizeof(store->bucket_id));
@@ -225,11 +226,11 @@ static int run_group(struct group *g, const struct rm_args *a,
 		     struct totals *all, struct notes *failed, struct err *e)
 {
 	const struct rm_options o = {
-		.pool = a->session.pool ? a->session.pool : "",
+		.pool = g->session.options.pool ? g->session.options.pool : "",
 		.recursive = a->recursive,
 		.force = a->force,
 		.dry_run = a->dry_run,
-		.single_writer = a->session.single_writer,
+		.single_writer = g->session.options.single_writer,
 		.ask = !a->force && !a->dry_run && isatty(STDIN_FILENO) ? ask
 									: NULL,
 	};

@@ -19,6 +19,8 @@
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
 #include "s3/base/human.h"
+#include "s3/settings.h"
+#include "s3/words.h"
 
 static atomic_bool interrupted;
 
@@ -44,100 +46,10 @@ void session_options_done(struct session_options *o)
 	source_options_done(&o->source);
 	free(o->cache_dir);
 	free(o->pool);
-	o->cache_dir = NULL;
-	o->pool = NULL;
-}
-
-/* Words that say how a mount behaves; nothing here depends on them. Those that
- * end in '*' stand for all that begin so. */
-static const char *const mount_words[] = {
-	"_netdev",
-	"allow_delete",
-	"allow_other",
-	"allow_overwrite",
-	"allow_root",
-	"async",
-	"atime",
-	"auto",
-	"auto_unmount",
-	"auto_cache",
-	"big_writes",
-	"comment",
-	"compat_dir",
-	"complement_stat",
-	"debug",
-	"default_permissions",
-	"defaults",
-	"dev",
-	"dir_mode",
-	"ensure_diskfree",
-	"excl",
-	"exec",
-	"file_mode",
-	"foreground",
-	"fsname",
-	"gid",
-	"group",
-	"kernel_cache",
-	"max_background",
-	"max_dirty_data",
-	"max_memory",
-	"max_read",
-	"max_stat_cache_size",
-	"mp_umask",
-	"multipart_size",
-	"noatime",
-	"noauto",
-	"nodev",
-	"nodiratime",
-	"noexec",
-	"nofail",
-	"nonempty",
-	"nosuid",
-	"nouser",
-	"owner",
-	"parallel_count",
-	"prefetch",
-	"read_ahead",
-	"read_only",
-	"readahead",
-	"relatime",
-	"ro",
-	"rw",
-	"shared_cache",
-	"stat_cache_expire",
-	"stat_cache_interval_expire",
-	"strictatime",
-	"subtype",
-	"suid",
-	"sync",
-	"ttl",
-	"uid",
-	"umask",
-	"user",
-	"users",
-	"write",
-	"x-*",
-};
-
-/* `-` and `_` are the same, as for the store's words. */
-static bool word_is(const char *word, const char *known)
-{
-	for (; *known && *word; known++, word++) {
-		if (*known == '*')
-			return true;
-		if (*word != *known && !(*word == '-' && *known == '_'))
-			return false;
-	}
-	return *known == '*' || *known == *word;
-}
-
-static bool is_mount_word(const char *word)
-{
-	for (size_t i = 0; i < sizeof(mount_words) / sizeof(*mount_words); i++)
-		if (word_is(word, mount_words[i]))
-			return true;
-	return false;
+	for (size_t i = 0; i < o->given_count; i++)
+		free(o->given[i].value);
+	free(o->given);
+	session_options_init(o);
 }
 
 static int set_string(char **field, const char *value, struct err *e)
@@ -177,36 +89,54 @@ static int set_pool(char **field, const char *value, struct err *e)
 static int own_word(struct session_options *o, const char *word,
 		    const char *value, struct err *e)
 {
-	if (word_is(word, "single_writer")) {
+	if (words_same(word, "single_writer")) {
 		o->single_writer = !value || strcmp(value, "0");
 		return 1;
 	}
 	if (!value)
 		return 0;
-	if (word_is(word, "cache_dir") || word_is(word, "use_cache"))
+	if (words_same(word, "cache_dir") || words_same(word, "use_cache"))
 		return set_string(&o->cache_dir, value, e) ?: 1;
-	if (word_is(word, "cache_size"))
+	if (words_same(word, "cache_size"))
 		return human_parse_size(value, &o->cache_size, e) ?: 1;
-	if (word_is(word, "pool"))
+	if (words_same(word, "pool"))
 		return set_pool(&o->pool, value, e) ?: 1;
 	return 0;
 }
 
-static int option_word(struct session_options *o, char *word, struct err *e)
+/* One word of a mount's options. Those that say how a mount behaves are taken;
+ * nothing here depends on them. */
+static int option_word(void *arg, const char *word, const char *value,
+		       struct err *e)
+{
+	struct session_options *o = arg;
+	const char *name = word;
+	int r;
+
+	r = own_word(o, word, value, e);
+	if (!r)
+		r = source_option(&o->source, word, value, e);
+	if (r)
+		return r < 0 ? r : 0;
+	switch (words_find(word, &name)) {
+	case WORDS_UNKNOWN:
+		return err_set(e, -EINVAL, "unknown option word '%s'", word);
+	case WORDS_REFUSED:
+		return err_set(e, -EINVAL, "option %s is not supported", name);
+	default:
+		return 0;
+	}
+}
+
+static int list_word(struct session_options *o, char *word, struct err *e)
 {
 	char *value = strchr(word, '=');
 	int r;
 
 	if (value)
 		*value++ = '\0';
-	r = own_word(o, word, value, e);
-	if (!r)
-		r = source_option(&o->source, word, value, e);
-	if (!r)
-		r = is_mount_word(word);
-	if (!r)
-		return err_set(e, -EINVAL, "unknown option word '%s'", word);
-	return r < 0 ? err_wrap(e, r, "-o %s", word) : 0;
+	r = option_word(o, word, value, e);
+	return r ? err_wrap(e, r, "-o %s", word) : 0;
 }
 
 /* Cuts at the next comma; "\," is a comma and "\\" a backslash of the word. */
@@ -234,7 +164,7 @@ static int option_words(struct session_options *o, const char *text,
 		return err_set(e, -ENOMEM, "out of memory");
 	while (rest) {
 		char *word = next_word(&rest);
-		int r = *word ? option_word(o, word, e) : 0;
+		int r = *word ? list_word(o, word, e) : 0;
 
 		if (r)
 			return r;
@@ -258,8 +188,9 @@ static int store_word(struct session_options *o, const char *word,
 	return r < 0 ? err_wrap(e, r, "--%s", word) : 1;
 }
 
-int session_option(struct session_options *o, int opt, const char *value,
-		   struct err *e)
+/* Those that settings files have a say in, too: 1, 0 for others, or an error. */
+static int take_option(struct session_options *o, int opt, const char *value,
+		       struct err *e)
 {
 	switch (opt) {
 	case 'o':
@@ -272,6 +203,35 @@ int session_option(struct session_options *o, int opt, const char *value,
 		return store_word(o, "profile", value, e);
 	case OPT_CACHE_DIR:
 		return set_string(&o->cache_dir, value, e) ?: 1;
+	}
+	return 0;
+}
+
+static int note_given(struct session_options *o, int opt, const char *value,
+		      struct err *e)
+{
+	struct session_given *given =
+		reallocarray(o->given, o->given_count + 1, sizeof(*given));
+	char *copy = strdup(value);
+
+	if (given)
+		o->given = given;
+	if (!given || !copy) {
+		free(copy);
+		return err_set(e, -ENOMEM, "out of memory");
+	}
+	given[o->given_count++] = (struct session_given){ opt, copy };
+	return 1;
+}
+
+int session_option(struct session_options *o, int opt, const char *value,
+		   struct err *e)
+{
+	int r = take_option(o, opt, value, e);
+
+	if (r)
+		return r < 0 ? r : note_given(o, opt, value, e);
+	switch (opt) {
 	case OPT_JSON:
 		o->json = true;
 		return 1;
@@ -317,6 +277,29 @@ static void catch_signals(void)
 	}
 }
 
+/* What settings files and the environment say of this source, under what the
+ * command line said. */
+static int gather(struct session_options *all, const char *source,
+		  const struct session_options *o, struct err *e)
+{
+	const char *dir = getenv("ASSETFS_CACHE_DIR");
+	int r = settings_read(source, option_word, all, e);
+
+	if (!r)
+		r = source_options_environment(&all->source, e);
+	if (!r && dir && *dir) { /* the cache asks for it itself */
+		free(all->cache_dir);
+		all->cache_dir = NULL;
+	}
+	for (size_t i = 0; i < o->given_count && r >= 0; i++)
+		r = take_option(all, o->given[i].opt, o->given[i].value, e);
+	all->single_writer |= o->single_writer;
+	all->json = o->json;
+	all->quiet = o->quiet;
+	all->verbose = o->verbose;
+	return r < 0 ? r : 0;
+}
+
 /* Work goes on without a cache, only slower; that is worth a word. */
 static void open_cache(struct session *s, const struct session_options *o)
 {
@@ -355,10 +338,12 @@ int session_open(struct session *s, const char *source,
 	*s = (struct session){ .started_ns = clock_now_ns() };
 	s->unbilled = !strncmp(source, "file:", 5);
 	catch_signals();
-	r = source_open(&s->source, source, &o->source, e);
-	if (r)
-		return r;
-	r = open_parts(s, o, e);
+	session_options_init(&s->options);
+	r = gather(&s->options, source, o, e);
+	if (!r)
+		r = source_open(&s->source, source, &s->options.source, e);
+	if (!r)
+		r = open_parts(s, &s->options, e);
 	if (r)
 		session_close(s);
 	return r;
@@ -370,5 +355,6 @@ void session_close(struct session *s)
 	pool_free(s->pool);
 	cache_free(s->cache);
 	source_done(&s->source);
+	session_options_done(&s->options);
 	*s = (struct session){ 0 };
 }

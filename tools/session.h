@@ -31,6 +31,13 @@ struct session_options {
 	bool quiet;
 	bool verbose;
 	bool help;
+	/* private: what the command line said of the above, to be said again
+	 * over what settings files say */
+	struct session_given {
+		int opt;
+		char *value;
+	} * given;
+	size_t given_count;
 };
 
 #define SESSION_SHORT "o:qvh"
@@ -64,6 +71,7 @@ int session_option(struct session_options *o, int opt, const char *value,
 		   struct err *e);
 
 struct session {
+	struct session_options options; /* with those of settings files */
 	struct source source;
 	struct cache *cache; /* NULL when it cannot be used (warned once) */
 	struct pool *pool;
@@ -72,8 +80,12 @@ struct session {
 	bool unbilled; /* file://: requests cost nothing */
 };
 
-/* Opens store, cache, pool and fetch, and installs the Ctrl-C handler (SIGINT,
- * SIGTERM, SIGHUP). Errors: those of source_open; -ENOMEM. */
+/*
+ * Opens store, cache, pool and fetch, and installs the Ctrl-C handler (SIGINT,
+ * SIGTERM, SIGHUP). o: what the command line said; what holds for this source,
+ * with settings files and the environment, stands in s->options then.
+ * Errors: those of settings_read and source_open; -ENOMEM.
+ */
 int session_open(struct session *s, const char *source,
 		 const struct session_options *o, struct err *e);
 void session_close(struct session *s);

@@ -43,6 +43,7 @@ ENDPOINT=
 export ASSETFS_CACHE_DIR=$TMP/cache
 # Nothing of the user's own settings may reach a test.
 export HOME=$TMP/home XDG_CONFIG_HOME=$TMP/home/.config
+export ASSETFS_CONF=$TMP/assetfs.conf
 export LC_ALL=C TZ=UTC
 unset AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_SESSION_TOKEN \
 	AWS_CA_BUNDLE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "fs/words.h"
 #include "s3/base/cleanup.h"
@@ -218,8 +219,95 @@ static void test_help(void)
 	options_done(&p.o);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		abort();
+}
+
+/* The command line over the environment over the file. */
+static void test_settings(void)
+{
+	char path[] = "/tmp/test_options.XXXXXX";
+	struct parsed p;
+
+	(void)close(mkstemp(path));
+	(void)setenv("ASSETFS_CONF", path, 1);
+	write_file(path, "[s3://b/shots]\n"
+			 "url = http://file\n"
+			 "region = of-file\n"
+			 "passwd_file = /keys\n"
+			 "profile = of-file\n"
+			 "ttl = 7\n"
+			 "cache_dir = /c\n"
+			 "allow_other\n"
+			 "big_writes\n"
+			 "umask = 002\n");
+	parse(&p, "s3://b/shots/x /m -o allow_other=0,gid=8");
+	is_int(p.rc, 0, "settings: %s", p.e.text);
+	is_str(p.o.store.endpoint, "http://file", "endpoint of the file");
+	is_str(p.o.store.passwd_file, "/keys", "its keys");
+	is_str(p.o.cache_dir, "/c", "its cache");
+	is_int(p.o.ttl_ms, 7000, "its ttl");
+	is_int(p.o.gid, 8, "a word of the command line");
+	is_int(p.o.file_mode, 0664, "the umask counts");
+	ok(!p.o.allow_other, "a flag can be unsaid");
+	is_str(p.o.ignored, "big_writes", "noted once");
+	options_done(&p.o);
+
+	parse(&p, "b /m --prefix shots/y --ttl 9");
+	is_int(p.o.ttl_ms, 9000, "the command line wins");
+	is_str(p.o.store.endpoint, "http://file", "the prefix counts");
+	is_str(p.o.source, "s3://b/shots/y", "and is there once");
+	options_done(&p.o);
+
+	(void)setenv("AWS_ENDPOINT_URL", "http://env", 1);
+	(void)setenv("AWS_REGION", "of-env", 1);
+	(void)setenv("AWS_ACCESS_KEY_ID", "x", 1);
+	(void)setenv("ASSETFS_CACHE_DIR", "/d", 1);
+	parse(&p, "s3://b/shots /m -o region=of-words");
+	is_str(p.o.store.endpoint, "http://env", "the environment wins");
+	is_str(p.o.store.region, "of-words", "but over it the words");
+	ok(!p.o.store.passwd_file && !p.o.store.profile,
+	   "keys of the environment go before those of the file");
+	ok(!p.o.cache_dir, "its cache, too");
+	options_done(&p.o);
+	parse(&p, "s3://b/shots /m -o passwd_file=/own,cache_dir=/own");
+	is_str(p.o.store.passwd_file, "/own", "keys by word");
+	is_str(p.o.cache_dir, "/own", "cache by word");
+	options_done(&p.o);
+	parse(&p, "s3://other /m");
+	is_int(p.o.ttl_ms, 60000, "another source has none of it");
+	options_done(&p.o);
+
+	write_file(path, "[default]\n\nttl = x\n");
+	parse(&p, "s3://b /m");
+	is_int(p.rc, -EINVAL, "a mistake");
+	ok(strstr(p.e.text, ":3: option ttl"), "it says: %s", p.e.text);
+	options_done(&p.o);
+	write_file(path, "[default]\nallow_others\n");
+	parse(&p, "s3://b /m");
+	ok(strstr(p.e.text, ":2: unknown option 'allow_others'"),
+	   "an unknown word: %s", p.e.text);
+	options_done(&p.o);
+	(void)unlink(path);
+}
+
 int main(void)
 {
+	static const char *const unset[] = {
+		"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3",
+		"AWS_REGION",	    "AWS_DEFAULT_REGION",
+		"AWS_CA_BUNDLE",    "AWS_ACCESS_KEY_ID",
+		"AWS_PROFILE",	    "ASSETFS_CACHE_DIR",
+		"XDG_CONFIG_HOME",  "HOME",
+	};
+
+	for (size_t i = 0; i < TAP_COUNT(unset); i++)
+		(void)unsetenv(unset[i]);
+	(void)setenv("ASSETFS_CONF", "/nonexistent", 1);
 	test_refused();
 	test_defaults();
 	test_list();
@@ -229,5 +317,6 @@ int main(void)
 	test_prefix();
 	test_paths();
 	test_help();
+	test_settings();
 	return tap_done();
 }
