@@ -403,8 +403,7 @@ static void tree_install(struct load *l, struct err *e)
 	} else {
 		v = view_version_new(t);
 		if (!v)
-			(void)err_set(e, -ENOMEM,
-				      "tree of '%s': out of memory",
+			(void)err_set(e, -ENOMEM, "tree of '%s': out of memory",
 				      l->slot->dir);
 	}
 	tree_version_done(t);
@@ -450,9 +449,8 @@ static void part_install(struct load *l, struct err *e)
 	bool anonymous = catalog_is_anonymous(l->tree.cat);
 	const struct view_tree *old;
 	struct slot *s;
-	const struct view_tree *tree =
-		view_tree_new(l->tree.cat, v->of.dir, v->of.head.pool,
-			      v->of.head.seq);
+	const struct view_tree *tree = view_tree_new(
+		l->tree.cat, v->of.dir, v->of.head.pool, v->of.head.seq);
 
 	catalog_unref(l->tree.cat);
 	if (!tree) {

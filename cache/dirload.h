@@ -14,7 +14,8 @@ struct slot {
 	bool above; /* above SOURCE: tree keys alone */
 	bool flat; /* one LIST for the whole subtree did not fit */
 	struct page *page; /* latest; NULL before the first */
-	uint64_t outdated; /* pages asked for before this tick are not trusted */
+	uint64_t
+		outdated; /* pages asked for before this tick are not trusted */
 	uint64_t changed_ms; /* when a page last differed from the one before */
 	bool listing; /* a LIST is under way */
 	struct view_version *tree; /* rooted here, last needed */

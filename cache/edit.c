@@ -27,16 +27,21 @@ enum op_kind {
 	OP_KNOWN, /* a directory of the base, remembered */
 };
 
+/* There is one for each change: kept small. */
 struct edit_op {
-	struct table_item item; /* key: the path */
-	struct catalog_key key; /* borrowed from a change */
-	enum op_kind kind;
+	struct table_item item; /* key: the path, borrowed from a change */
+	const struct commit_change *ch; /* OP_PUT */
+	uint32_t dir_len; /* of the path, its directory's */
+	uint8_t kind; /* enum op_kind */
 	bool was_dir; /* the base has a directory there */
 	bool if_empty; /* OP_REMOVE: of a directory with nothing in it */
-	size_t at; /* change that decides, counted from 1 */
-	size_t cleared; /* last removal of it, counted from 1; 0: none */
-	const struct commit_change *ch; /* OP_PUT */
-	struct catalog_attr attr; /* OP_PUT, OP_IMPLIED */
+	uint32_t at; /* change that decides, counted from 1 */
+	uint32_t cleared; /* last removal of it, counted from 1; 0: none */
+	/* OP_PUT: this; OP_IMPLIED: all of them */
+	uint32_t commit_s;
+	uid_t uid;
+	gid_t gid;
+	int64_t mtime_ns;
 };
 
 struct edit_chunk {
@@ -44,6 +49,41 @@ struct edit_chunk {
 	size_t used;
 	struct edit_op ops[CHUNK];
 };
+
+static struct catalog_key op_key(const struct edit_op *op)
+{
+	const char *path = op->item.key;
+	size_t at = op->dir_len + !!op->dir_len;
+
+	return (struct catalog_key){ path, op->dir_len, path + at,
+				     op->item.key_len - at };
+}
+
+static struct catalog_attr op_attr(const struct edit_op *op)
+{
+	struct catalog_attr attr = {
+		.mode = S_IFDIR | 0755,
+		.uid = op->uid,
+		.gid = op->gid,
+		.mtime_ns = op->mtime_ns,
+	};
+
+	if (op->ch)
+		attr = op->ch->attr;
+	attr.commit_s = op->commit_s;
+	return attr;
+}
+
+static bool op_puts_file(const struct edit_op *op)
+{
+	return op->kind == OP_PUT && !S_ISDIR(op->ch->attr.mode);
+}
+
+static void imply(struct edit_op *op)
+{
+	op->kind = OP_IMPLIED;
+	op->ch = NULL;
+}
 
 static int no_memory(struct err *e)
 {
@@ -123,7 +163,7 @@ static struct edit_op *op_get(struct edit *ed, const char *path, size_t len)
 	op = &c->ops[c->used++];
 	*op = (struct edit_op){
 		.item = { .key = path, .key_len = len },
-		.key = catalog_key_of(path, len),
+		.dir_len = (uint32_t)catalog_key_of(path, len).dir_len,
 	};
 	table_add(&ed->by_path, &op->item);
 	ed->ops[ed->op_count++] = op;
@@ -184,10 +224,11 @@ static int apply(struct edit *ed, size_t i, bool was_dir, struct err *e)
 {
 	const struct commit_change *ch = &ed->in.changes[i];
 	struct edit_op *op = op_get(ed, ch->path, ch->path_len);
+	struct catalog_attr attr = ch->attr;
 
 	if (!op)
 		return no_memory(e);
-	op->at = i + 1;
+	op->at = (uint32_t)i + 1;
 	op->was_dir = was_dir;
 	op->if_empty = ch->remove && ch->if_empty && was_dir;
 	if (op->if_empty) {
@@ -196,16 +237,16 @@ static int apply(struct edit *ed, size_t i, bool was_dir, struct err *e)
 	}
 	if (ch->remove) {
 		op->kind = OP_REMOVE;
-		op->cleared = i + 1;
+		op->cleared = op->at;
 		ed->clears = true;
 		return 0;
 	}
 	op->kind = OP_PUT;
 	op->ch = ch;
-	op->attr = ch->attr;
 	if (ch->fresh)
-		op->attr.commit_s = ed->in.commit_s;
-	return catalog_check(ch->path, ch->path_len, &op->attr, ch->target,
+		attr.commit_s = ed->in.commit_s;
+	op->commit_s = (uint32_t)attr.commit_s;
+	return catalog_check(ch->path, ch->path_len, &attr, ch->target,
 			     ch->blocks, ch->block_count, e);
 }
 
@@ -282,7 +323,7 @@ static int reach(struct edit *ed, const struct catalog_key *key, struct err *e)
 		struct edit_op *op = op_find(ed, path, len);
 		int r;
 
-		if (op && op->kind == OP_PUT && !S_ISDIR(op->attr.mode))
+		if (op && op_puts_file(op))
 			return not_a_directory(e, path, len);
 		if (op && op->kind != OP_NONE && op->kind != OP_REMOVE)
 			return 0;
@@ -294,32 +335,32 @@ static int reach(struct edit *ed, const struct catalog_key *key, struct err *e)
 		op = op_get(ed, path, len);
 		if (!op)
 			return no_memory(e);
-		op->kind = r ? OP_IMPLIED : OP_KNOWN;
-		op->ch = NULL;
-		op->attr = (struct catalog_attr){ .mode = S_IFDIR | 0755 };
-		if (!r)
+		imply(op);
+		if (!r) {
+			op->kind = OP_KNOWN;
 			return 0;
-		child = op->key;
+		}
+		child = op_key(op);
 	}
 	return 0;
 }
 
 static int reach_all(struct edit *ed, struct err *e)
 {
-	const struct catalog_key *last = NULL;
+	struct catalog_key last = { 0 };
 	size_t count = ed->op_count; /* those added meanwhile are reached */
 
 	for (size_t i = 0; i < count; i++) {
-		const struct edit_op *op = ed->ops[i];
+		struct catalog_key key = op_key(ed->ops[i]);
 		int r;
 
-		if (op->kind != OP_PUT)
+		if (ed->ops[i]->kind != OP_PUT)
 			continue;
-		if (last && last->dir_len == op->key.dir_len &&
-		    !memcmp(last->dir, op->key.dir, last->dir_len))
+		if (last.dir && last.dir_len == key.dir_len &&
+		    !memcmp(last.dir, key.dir, last.dir_len))
 			continue;
-		last = &op->key;
-		r = reach(ed, last, e);
+		last = key;
+		r = reach(ed, &key, e);
 		if (r)
 			return r;
 	}
@@ -338,9 +379,7 @@ static int reach_root(struct edit *ed, struct err *e)
 		return no_memory(e);
 	if (op->kind == OP_PUT)
 		return 0;
-	op->kind = OP_IMPLIED;
-	op->ch = NULL;
-	op->attr = (struct catalog_attr){ .mode = S_IFDIR | 0755 };
+	imply(op);
 	return 0;
 }
 
@@ -401,8 +440,7 @@ static int check_replaced(struct edit *ed, struct err *e)
 		bool emptied;
 		int r;
 
-		if (op->kind != OP_PUT || !op->was_dir ||
-		    S_ISDIR(op->attr.mode) ||
+		if (!op_puts_file(op) || !op->was_dir ||
 		    cleared_at(ed, op->item.key, op->item.key_len, true))
 			continue;
 		r = is_emptied(ed, op, &emptied, e);
@@ -457,10 +495,10 @@ static int keep_filled(struct edit *ed, struct err *e)
 
 static int compare_ops(const void *a, const void *b)
 {
-	const struct edit_op *x = *(struct edit_op *const *)a;
-	const struct edit_op *y = *(struct edit_op *const *)b;
+	const struct catalog_key x = op_key(*(struct edit_op *const *)a);
+	const struct catalog_key y = op_key(*(struct edit_op *const *)b);
 
-	return catalog_key_compare(&x->key, &y->key);
+	return catalog_key_compare(&x, &y);
 }
 
 /* Keeps those with an effect, in order. */
@@ -485,17 +523,19 @@ static void settle_implied(struct edit *ed)
 {
 	for (size_t i = ed->op_count; i-- > 0;) {
 		const struct edit_op *op = ed->ops[i];
+		struct catalog_attr attr;
 		struct edit_op *dir;
 
 		if (op->kind == OP_REMOVE || !op->item.key_len)
 			continue;
-		dir = op_find(ed, op->key.dir, op->key.dir_len);
+		dir = op_find(ed, op->item.key, op->dir_len);
 		if (!dir || dir->kind != OP_IMPLIED)
 			continue;
-		dir->attr.commit_s = op->attr.commit_s;
-		dir->attr.mtime_ns = op->attr.mtime_ns;
-		dir->attr.uid = op->attr.uid;
-		dir->attr.gid = op->attr.gid;
+		attr = op_attr(op);
+		dir->commit_s = op->commit_s;
+		dir->mtime_ns = attr.mtime_ns;
+		dir->uid = attr.uid;
+		dir->gid = attr.gid;
 	}
 }
 
@@ -563,7 +603,8 @@ static int touch_parts(struct edit *ed, struct err *e)
 
 	for (size_t i = 0; i < ed->op_count; i++) {
 		struct edit_op *op = ed->ops[i];
-		uint32_t at = part_of_key(ed, &op->key);
+		const struct catalog_key key = op_key(op);
+		uint32_t at = part_of_key(ed, &key);
 
 		for (; part < at; part++) {
 			ed->parts[part].end_op = i;
@@ -718,9 +759,10 @@ int edit_walk(struct edit *ed, uint32_t part,
 		if (!more && !next)
 			break;
 		if (more && next) {
-			struct catalog_key key = base_key(&base);
+			const struct catalog_key key = base_key(&base);
+			const struct catalog_key other = op_key(next);
 
-			order = catalog_key_compare(&key, &next->key);
+			order = catalog_key_compare(&key, &other);
 		}
 		base.at += order <= 0;
 		op += order >= 0;
@@ -735,7 +777,7 @@ int edit_walk(struct edit *ed, uint32_t part,
 
 struct catalog_key edit_key(const struct edit_entry *entry)
 {
-	return entry->op ? entry->op->key
+	return entry->op ? op_key(entry->op)
 			 : catalog_key_at(entry->cat, entry->index);
 }
 
@@ -745,11 +787,11 @@ uint64_t edit_weight(const struct edit_entry *entry)
 	struct catalog_entry en;
 
 	if (entry->op) {
-		const struct edit_op *op = entry->op;
+		const struct commit_change *ch = entry->op->ch;
 
-		return each + op->key.name_len +
-		       (S_ISLNK(op->attr.mode) ? op->attr.size : 0) +
-		       block * (op->ch ? op->ch->block_count : 0);
+		return each + op_key(entry->op).name_len +
+		       (ch && S_ISLNK(ch->attr.mode) ? ch->attr.size : 0) +
+		       block * (ch ? ch->block_count : 0);
 	}
 	catalog_entry_at(entry->cat, entry->index, &en);
 	return each + en.name_len + (en.target ? en.size : 0) +
@@ -759,13 +801,15 @@ uint64_t edit_weight(const struct edit_entry *entry)
 int edit_write(struct catalog_writer *w, const struct edit_entry *entry,
 	       struct err *e)
 {
-	const struct edit_op *op = entry->op;
+	const struct commit_change none = { 0 }, *ch;
+	struct catalog_attr attr;
+	struct catalog_key key;
 
-	if (!op)
+	if (!entry->op)
 		return catalog_writer_copy(w, entry->cat, entry->index, e);
-	if (!op->ch)
-		return catalog_writer_add(w, &op->key, &op->attr, NULL, NULL, 0,
-					  e);
-	return catalog_writer_add(w, &op->key, &op->attr, op->ch->target,
-				  op->ch->blocks, op->ch->block_count, e);
+	key = op_key(entry->op);
+	attr = op_attr(entry->op);
+	ch = entry->op->ch ? entry->op->ch : &none;
+	return catalog_writer_add(w, &key, &attr, ch->target, ch->blocks,
+				  ch->block_count, e);
 }

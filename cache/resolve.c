@@ -44,8 +44,8 @@ static int claim_entry_locked(const struct resolver *v, struct question *q,
 	size_t len;
 	int r;
 
-	if (!tree || !view_version_within(tree, c->key, strlen(c->key), &rel,
-					  &len))
+	if (!tree ||
+	    !view_version_within(tree, c->key, strlen(c->key), &rel, &len))
 		return 0;
 	at = tree_part_of(&tree->of, rel, len);
 	r = dirs_parts_locked(v->dirs, tree, at, at + 1, q->wait, &part);

@@ -62,8 +62,8 @@ static int decode(struct treeload *l, struct err *e)
 	if (r == -EBADMSG)
 		return err_set(e, r,
 			       "'%s', a part of the tree of '%s': %s. Where it "
-			       "stays so, delete the newest version of that "
-			       "tree: the one before it shows then",
+			       "stays so, an older version of the tree may be "
+			       "whole: see 'assetctl log'",
 			       l->key.data, l->of->dir, why.text);
 	return r ? err_copy(e, &why) : 0;
 }

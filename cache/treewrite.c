@@ -4,14 +4,15 @@
  * million files takes 125 GETs. A table of that many has 7 kB.
  *
  * Entries wait until there are enough for two shards; then the first one is cut
- * off. So none but the last is small, and what is at the end of a range that
- * changed has between one and two times the length of a shard.
+ * off, so that a shard has between three quarters and twice that length. None is
+ * smaller but what is left of one that was, and the last.
  *
  * Lengths count besides entries, as one file may have thousands of blocks.
  */
 #include "cache/treewrite.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,16 +175,46 @@ static int cut_shard(struct treewrite *w, size_t count, struct err *e)
 	return add_row(w, &shard, e);
 }
 
-/* How many of those that wait fill a shard. */
+static unsigned int depth_of(const struct catalog_key *key)
+{
+	unsigned int depth = key->dir_len > 0;
+
+	for (size_t i = 0; i < key->dir_len; i++)
+		depth += key->dir[i] == '/';
+	return depth;
+}
+
+/*
+ * How many of those that wait go into a shard: what fills it, or up to a quarter
+ * less, if that ends between directories, the highest that there are. What is
+ * below a directory is in few shards then.
+ */
 static size_t shard_fill(const struct treewrite *w)
 {
+	unsigned int least = UINT_MAX;
+	struct catalog_key last, key;
 	uint64_t weight = 0;
-	size_t n = 0;
+	size_t full = 0, best;
 
-	while (n < w->wait_count && n < w->shard_entries &&
+	while (full < w->wait_count && full < w->shard_entries &&
 	       weight < SHARD_BYTES)
-		weight += edit_weight(&w->waiting[n++]);
-	return n;
+		weight += edit_weight(&w->waiting[full++]);
+	best = full;
+	for (size_t n = full - full / 4; n <= full && n < w->wait_count; n++) {
+		unsigned int depth;
+
+		last = edit_key(&w->waiting[n - 1]);
+		key = edit_key(&w->waiting[n]);
+		if (!catalog_compare(last.dir, last.dir_len, key.dir,
+				     key.dir_len))
+			continue;
+		depth = depth_of(&key);
+		if (depth > least)
+			continue;
+		least = depth;
+		best = n;
+	}
+	return best;
 }
 
 static int wait_for_shard(void *arg, const struct edit_entry *entry,

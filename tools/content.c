@@ -153,6 +153,8 @@ static void drop_guess(struct content *c)
 	uploader_free(TAKE_PTR(c->guessed));
 	progress_stop(TAKE_PTR(c->progress));
 	c->guess_sent = false;
+	plan_done(&c->guess);
+	plan_init(&c->guess);
 }
 
 /* ---- plan --------------------------------------------------------------- */
@@ -214,14 +216,25 @@ int content_plan(struct content *c, const struct diff *diff,
 		 const struct tree_version *base, struct err *e)
 {
 	struct scan *s = c->hashing->scan;
+	size_t count = 0;
 
+	for (size_t i = 0; i < s->count; i++)
+		count += diff->items[i].kind == DIFF_CONTENT &&
+			 has_content(&s->entries[i]);
+	if (c->guess_sent && count == c->guess.file_count) {
+		/* The guess is the plan; its packs stay where they are. */
+		plan_done(&c->plan);
+		c->plan = c->guess;
+		plan_init(&c->guess);
+		return 0;
+	}
 	for (size_t i = 0; i < s->count; i++) {
 		if (diff->items[i].kind == DIFF_CONTENT &&
 		    has_content(&s->entries[i]) &&
 		    plan_file(&c->plan, &s->entries[i]))
 			return no_memory(e);
 	}
-	if (!c->plan.file_count)
+	if (!count)
 		return 0;
 	if (c->guess_sent)
 		return plan_cut(&c->plan) ? no_memory(e) : 0;

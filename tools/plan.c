@@ -98,6 +98,19 @@ void plan_done(struct plan *p)
 	*p = (struct plan){ 0 };
 }
 
+void plan_forget(struct plan *p)
+{
+	const struct plan sums = {
+		.upload_files = p->upload_files,
+		.upload_bytes = p->upload_bytes,
+		.reuse_bytes = p->reuse_bytes,
+	};
+
+	plan_done(p);
+	*p = sums;
+	table_init(&p->wanted);
+}
+
 static uint64_t size_of(const struct scan_entry *file)
 {
 	return (uint64_t)file->st.st_size;

@@ -91,6 +91,8 @@ int plan_place(struct plan *p, const struct block *block);
  * dropped. -ENOMEM.
  */
 int plan_cut(struct plan *p);
+/* Forgets all but the sums, to make room. */
+void plan_forget(struct plan *p);
 /* Whether the packs and blobs are those of another plan of the same walk. */
 bool plan_equal(const struct plan *a, const struct plan *b);
 

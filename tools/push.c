@@ -319,6 +319,7 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 		r = interrupted(e);
 	if (r)
 		return r;
+	plan_forget(&p->content.plan); /* the changes have the places now */
 	all = all_changes(&p->extras, &changes);
 	if (!all)
 		return err_set(e, -ENOMEM, "commit: out of memory");
