@@ -9,7 +9,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#define SECRETS 16
+#define SECRETS 64
 #define SECRET_MIN 8
 
 /* The one place besides main that keeps mutable globals. */

@@ -30,7 +30,7 @@ void log_open(const char *program, bool to_syslog);
 void log_level_set(enum log_level level);
 bool log_enabled(enum log_level level);
 
-/* Masks this text (8 bytes or longer) in all later output; copied. At most 16
+/* Masks this text (8 bytes or longer) in all later output; copied. At most 64
  * are kept, the oldest is replaced. */
 void log_secret(const char *secret);
 
