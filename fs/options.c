@@ -44,6 +44,8 @@ const char options_help[] =
 	"  region=NAME             its region\n"
 	"  profile=NAME            section of the AWS credentials files\n"
 	"  passwd_file=FILE        keys as s3fs keeps them\n"
+	"  iam_role[=NAME]         keys of the EC2 instance\n"
+	"  ecs                     keys of the container\n"
 	"  anonymous               unsigned requests (public_bucket,\n"
 	"                          no-sign-request)\n"
 	"  path_style              bucket in the path "

@@ -1,58 +1,75 @@
 /*
- * Access keys: where they come from, and who holds them.
+ * Access keys: found (creds_chain.h), held, and renewed in time.
  *
- * Providers, in order; the first that knows keys wins:
- *   passwd_file=   lines AK:SK or BUCKET:AK:SK as s3fs has them
- *   profile=       when named as an option
- *   environment    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
- *   profile        of AWS_PROFILE, else "default"
- *   ~/.passwd-s3fs, /etc/passwd-s3fs
+ * A thread of its own renews keys that expire five to ten minutes ahead, at
+ * half time where they live shorter, and looks every five seconds whether one of
+ * the files they came from has changed. While that fails the old keys are
+ * handed out, and a warning says so once; a server that refuses them makes a
+ * request ask for others (creds_renew), and all that ask meanwhile share one
+ * answer.
  *
- * Files with secrets that others may read or write are refused; the one in
- * /etc may be readable by its group. Keys are registered with the log's masks.
+ * Files with secrets that others may read or write are refused; tokens of a web
+ * identity or a container, which the platform writes readable for all, only if
+ * others may write them. Secrets are registered with the log's masks.
  *
  * Threads: any, after creds_open.
  */
 #pragma once
 
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "s3/base/cleanup.h"
 #include "s3/base/err.h"
-
-/* One set of keys; never changes. */
-struct creds_keys {
-	char *access; /* key id */
-	char *secret;
-	char *token; /* of a session, or NULL */
-	/* private: */
-	_Atomic unsigned int refs;
-};
-
-struct creds_options {
-	const char *passwd_file; /* or NULL */
-	const char *profile; /* or NULL */
-	const char *bucket; /* for BUCKET:AK:SK lines */
-};
+#include "s3/base/list.h"
+#include "s3/creds_context.h"
+#include "s3/creds_keys.h"
 
 struct creds;
 
-/* o: borrowed for the call. Errors: -EACCES with advice when no keys are found
- * or a file is unsafe, -EINVAL, -ENOMEM. */
+/*
+ * Finds keys, which can take a program a minute and a service half of one, and
+ * starts the thread. o: copied.
+ * Errors: -EACCES with advice when no keys are found or a file is unsafe,
+ * -EINVAL for a passwd file that is none, -EIO for a service that does not
+ * answer, -ENOMEM, -EAGAIN.
+ */
 int creds_open(struct creds **ret_creds, const struct creds_options *o,
 	       struct err *e);
-void creds_free(struct creds *c); /* keys handed out stay valid */
+/* Ends what is under way at once. From here on renewals yield -ECANCELED. */
+void creds_stop(struct creds *c);
+/* After the last renewal is done; keys handed out stay valid. */
+void creds_free(struct creds *c);
 DEFINE_CLEANUP(struct creds *, creds_free)
 
-/* The keys last found; give back with creds_keys_put. Does not block. */
+/* The keys last found, be they expired; give back with creds_keys_put. Does not
+ * block. */
 struct creds_keys *creds_get(struct creds *c);
-struct creds_keys *creds_keys_ref(struct creds_keys *k); /* one more */
-void creds_keys_put(struct creds_keys *k); /* NULL is accepted */
 
-/*
- * The server refused `refused`: asks the providers again. Returns 1 if other
- * keys are there now, 0 if not, or as creds_open. Blocks on files.
- */
-int creds_refresh(struct creds *c, const struct creds_keys *refused,
-		  struct err *e);
+/* The server refused keys: other ones are wanted. */
+struct creds_renewal {
+	const struct creds_keys *refused; /* borrowed until `done` */
+	/*
+	 * result: 1 if other keys are there now, 0 if the same were found
+	 * again, or a negative errno with `e`: -EIO for what may pass by
+	 * itself, -EACCES, -ECANCELED, -ENOMEM. Runs once, on the thread of
+	 * creds or within creds_renew, with no lock held; must not block.
+	 */
+	void (*done)(struct creds_renewal *r, int result, const struct err *e);
+	/* private: */
+	struct list link;
+	bool queued;
+};
+
+/* Does not block. r is zero but for its first two fields at its first use. */
+void creds_renew(struct creds *c, struct creds_renewal *r);
+/* True if it was waiting still; then `done` will not run. */
+bool creds_renew_cancel(struct creds *c, struct creds_renewal *r);
+
+/* For people. */
+struct creds_about {
+	char source[256]; /* "profile 'work'" */
+	char access[16]; /* the start of the key id, "AKIA…" */
+	int64_t expires_s; /* seconds since the epoch; 0: not known to */
+	char trouble[400]; /* why the last renewal failed, or "" */
+};
+void creds_describe(struct creds *c, struct creds_about *ret_about);

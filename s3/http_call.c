@@ -3,11 +3,12 @@
  *
  *   next -> (pool: hash a long body) -> transfer -> settle -> finish
  *     ^                                               |
- *     '---- wait, or fetch other keys (pool) ---------'
+ *     '---- wait, or for other keys (creds) ----------'
  *
- * and is in one place at a time: the pool, the transfer thread's queue, or a
- * function of this file. Cancelling sets a flag that the next transfer obeys,
- * so a call always ends by way of `finish`, once.
+ * and is in one place at a time: the pool, the transfer thread's queue, the
+ * list of those who wait for keys, or a function of this file. Cancelling sets
+ * a flag that the next transfer obeys, and takes it out of that list, so a call
+ * always ends by way of `finish`, once.
  *
  * Lists are parsed and long bodies hashed on the pool; all else that a reply
  * needs is cheap enough for the transfer thread.
@@ -259,21 +260,57 @@ static void change_clock(struct http_store *s, int64_t date_s)
 	s->clock_offset_s = date_s - clock_wall_s();
 }
 
-/* The keys were refused: asks for others, and gives up where there are none. */
-static void run_refresh(struct pool_job *job)
+static void run_cancelled(struct pool_job *job)
 {
-	struct call *c = container_of(job, struct call, job);
-	struct err e = { 0 };
-	int r;
+	fail(container_of(job, struct call, job), -ECANCELED, "cancelled");
+}
 
-	r = creds_refresh(c->s->creds, c->keys, &e);
-	if (r > 0) {
+void call_cancel(struct call *c)
+{
+	struct http_store *s = c->s;
+
+	xfer_cancel(s->xfer, &c->xfer);
+	if (s->creds && creds_renew_cancel(s->creds, &c->renewal)) {
+		c->job.run = run_cancelled;
+		pool_submit(s->pool, &c->job);
+	}
+}
+
+/* Keys are not to be had for the moment: like a network that is away. */
+static void keys_away(struct call *c)
+{
+	const struct fault f = { -EIO, FAULT_RETRY, false };
+	uint64_t at_ms = 0;
+
+	retry_grant(&c->retry, FAULT_KEYS);
+	if (retry_next(&c->retry, &f, clock_now_ms(), 0, &at_ms) == RETRY_AT) {
+		c->xfer.start_ms = at_ms;
+		xfer_submit(c->s->xfer, &c->xfer);
+		return;
+	}
+	(void)err_wrap(&c->last, -ETIMEDOUT, "no success in time");
+	finish(c, &c->last);
+}
+
+/* The keys were refused; gives up where there are no others. */
+static void on_renewed(struct creds_renewal *r, int result, const struct err *e)
+{
+	struct call *c = container_of(r, struct call, renewal);
+	char what[256];
+
+	if (result > 0) {
 		transfer(c);
 		return;
 	}
-	if (r < 0)
-		(void)err_copy(&c->last, &e);
-	finish(c, &c->last);
+	if (result < 0) {
+		subject(what, sizeof(what), &c->request);
+		(void)err_copy(&c->last, e);
+		(void)err_wrap(&c->last, result, "%s: access keys", what);
+	}
+	if (result == -EIO)
+		keys_away(c);
+	else
+		finish(c, &c->last);
 }
 
 /* Says once that the server is away, and once that it is back. */
@@ -422,8 +459,9 @@ static void repeat(struct call *c, const struct reply *a, uint64_t at_ms)
 	if (c->xfer.result == XFER_UNREACHABLE)
 		note_reach(s, true, c->xfer.error);
 	if (a->fault.cure == FAULT_KEYS) {
-		c->job.run = run_refresh;
-		pool_submit(s->pool, &c->job);
+		c->renewal.refused = c->keys;
+		c->renewal.done = on_renewed;
+		creds_renew(s->creds, &c->renewal);
 		return;
 	}
 	if (a->fault.cure == FAULT_CLOCK)
@@ -443,6 +481,10 @@ static void settle_fault(struct call *c, struct reply *a)
 	word_error(c, a);
 	if (a->fault.cure == FAULT_SLOW)
 		throttle_slow(&c->s->throttle, now_ms);
+	/* Not every server says that it is the time that is over. */
+	if (a->fault.code == -EACCES && a->fault.cure == FAULT_FINAL &&
+	    c->keys && creds_keys_expired(c->keys))
+		a->fault.cure = FAULT_KEYS;
 	if ((a->fault.cure == FAULT_KEYS && !c->s->creds) ||
 	    (a->fault.cure == FAULT_CLOCK && !a->date_s))
 		a->fault.cure = FAULT_FINAL;

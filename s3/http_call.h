@@ -67,6 +67,7 @@ struct call {
 	size_t out_start; /* req->out->len at submission */
 	size_t next_key; /* DELETE_MANY: those before it are dealt with */
 	struct creds_keys *keys; /* that the last attempt was signed with */
+	struct creds_renewal renewal; /* of keys that were refused */
 	char region[REGION_MAX]; /* that the last attempt was signed for */
 	bool maybe_done; /* an earlier attempt may have taken effect */
 	int look_code; /* what to report if the look finds nothing of ours */
@@ -85,5 +86,7 @@ void call_free(struct call *c); /* one that was never sent */
 bool call_next(struct call *c, struct err *e);
 /* Sends what call_next made; from here on the call ends by itself. */
 void call_send(struct call *c);
+/* Ends the call soon as -ECANCELED. With s->lock held. */
+void call_cancel(struct call *c);
 /* Hands the request back; nothing of it may be touched after `done`. */
 void http_store_complete(struct http_store *s, struct store_req *req);

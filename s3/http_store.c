@@ -96,7 +96,7 @@ static void http_cancel(struct store *store, struct store_req *req)
 	/* Under the lock, so that `finish` cannot free the call meanwhile. */
 	LOCK_SCOPE(&s->lock);
 	if (req->impl)
-		xfer_cancel(s->xfer, &((struct call *)req->impl)->xfer);
+		call_cancel(req->impl);
 }
 
 static void http_expect(struct store *store, unsigned int count)
@@ -109,8 +109,7 @@ static void end_calls(struct http_store *s)
 	LOCK_SCOPE(&s->lock);
 	s->closing = true;
 	list_for_each (pos, &s->calls) {
-		xfer_cancel(s->xfer,
-			    &container_of(pos, struct call, link)->xfer);
+		call_cancel(container_of(pos, struct call, link));
 	}
 	while (s->pending)
 		cond_wait(&s->all_done, &s->lock);
@@ -120,6 +119,8 @@ static void http_free(struct store *store)
 {
 	struct http_store *s = http_store_of(store);
 
+	if (s->creds)
+		creds_stop(s->creds);
 	if (s->xfer && s->pool)
 		end_calls(s);
 	xfer_free(s->xfer);
@@ -200,7 +201,12 @@ static int open_parts(struct http_store *s, const struct source_options *o,
 {
 	const struct creds_options keys = { .passwd_file = o->passwd_file,
 					    .profile = o->profile,
-					    .bucket = s->bucket };
+					    .iam_role = o->iam_role,
+					    .ecs = o->ecs,
+					    .imds_v1 = o->imds_v1,
+					    .bucket = s->bucket,
+					    .region = s->region,
+					    .ca_bundle = o->ca_bundle };
 	const struct xfer_options transfer = {
 		.max_connections = o->max_connections,
 		.connect_timeout_s = o->connect_timeout_s,

@@ -6,7 +6,10 @@
 #include "s3/source.h"
 #include "s3/store.h"
 
-/* bucket: name. o: borrowed for the call. Errors: -EINVAL, -EACCES (credential
- * files), -ENOMEM. Makes no request; starts the transfer thread. */
+/*
+ * bucket: name. o: borrowed for the call. Errors: -EINVAL, and as creds_open,
+ * which may ask a service for keys. Makes no request to the bucket; starts
+ * threads.
+ */
 int http_store_open(struct store **ret_store, const char *bucket,
 		    const struct source_options *o, struct err *e);

@@ -65,6 +65,11 @@ enum retry_verdict retry_next(struct retry *r, const struct fault *f,
 	return RETRY_AT;
 }
 
+void retry_grant(struct retry *r, enum fault_cure cure)
+{
+	r->cured &= ~(1u << cure);
+}
+
 /* The share of the measured rate that is kept, the least rate, and the growth
  * in a second without complaint. */
 #define KEEP 0.7

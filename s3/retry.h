@@ -37,6 +37,9 @@ enum retry_verdict retry_next(struct retry *r, const struct fault *f,
 			      uint64_t now_ms, uint64_t asked_ms,
 			      uint64_t *ret_at_ms);
 
+/* The cure could not be had, and is granted once more. */
+void retry_grant(struct retry *r, enum fault_cure cure);
+
 /*
  * One token bucket for all requests of a store. Unlimited until the server
  * asks to slow down; then a share of the rate that was measured, rising again

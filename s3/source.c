@@ -32,7 +32,18 @@ void source_options_init(struct source_options *o)
 
 /* ---- option words ------------------------------------------------------ */
 
-enum kind { TEXT, TOKEN, FLAG, NUMBER, CLASS, RRS, SSE, USE_SSE, CHECKSUMS };
+enum kind {
+	TEXT,
+	ROLE,
+	TOKEN,
+	FLAG,
+	NUMBER,
+	CLASS,
+	RRS,
+	SSE,
+	USE_SSE,
+	CHECKSUMS
+};
 
 static const struct option {
 	const char *word; /* with '_' */
@@ -47,6 +58,9 @@ static const struct option {
 	{ "region", TEXT, FIELD(region), 0, 0 },
 	{ "profile", TEXT, FIELD(profile), 0, 0 },
 	{ "passwd_file", TEXT, FIELD(passwd_file), 0, 0 },
+	{ "iam_role", ROLE, FIELD(iam_role), 0, 0 },
+	{ "ecs", FLAG, FIELD(ecs), 0, 0 },
+	{ "imdsv1only", FLAG, FIELD(imds_v1), 0, 0 },
 	{ "path_style", FLAG, FIELD(path_style), 0, 0 },
 	{ "use_path_request_style", FLAG, FIELD(path_style), 0, 0 },
 	{ "force_path_style", FLAG, FIELD(path_style), 0, 0 },
@@ -74,6 +88,7 @@ static const size_t strings[] = {
 	FIELD(endpoint),    FIELD(region),	   FIELD(profile),
 	FIELD(passwd_file), FIELD(ca_bundle),	   FIELD(bucket_owner),
 	FIELD(sse),	    FIELD(sse_kms_key_id), FIELD(storage_class),
+	FIELD(iam_role),
 #undef FIELD
 };
 
@@ -279,6 +294,8 @@ static int take(struct source_options *o, const struct option *opt, void *field,
 	switch (opt->kind) {
 	case TEXT:
 		return take_text(field, word, value, e);
+	case ROLE:
+		return take_token(field, word, value ? value : "auto", e);
 	case TOKEN:
 		return take_token(field, word, value, e);
 	case FLAG:
@@ -409,6 +426,8 @@ int source_options_environment(struct source_options *o, struct err *e)
 		if (first_of(keys[i], NULL)) {
 			drop(&o->profile);
 			drop(&o->passwd_file);
+			drop(&o->iam_role);
+			o->ecs = false;
 		}
 	return add_environment(o, e);
 }
@@ -420,7 +439,7 @@ static int add_defaults(struct source_options *o, struct err *e)
 
 	if (r || o->region)
 		return r;
-	r = profile_load(&p, o->profile, e);
+	r = profile_load(&p, o->profile, NULL, e);
 	if (r)
 		return r;
 	r = set_default(&o->region, p.region, e);

@@ -23,6 +23,10 @@ struct source_options {
 			       else us-east-1 */
 	char *profile; /* default AWS_PROFILE */
 	char *passwd_file; /* AK:SK or BUCKET:AK:SK lines, as s3fs has it */
+	char *iam_role; /* keys of this role of the EC2 instance; "auto" for
+			     the one that it has */
+	bool ecs; /* keys of the container (ECS, EKS) */
+	bool imds_v1; /* ask EC2 without a session token (imdsv1only) */
 	bool path_style; /* forced; addresses and localhost imply it */
 	bool anonymous; /* unsigned requests (public_bucket, no_sign_request) */
 	char *ca_bundle; /* default AWS_CA_BUNDLE */
@@ -73,7 +77,8 @@ struct source {
 };
 
 /*
- * Parses SOURCE and opens its store; makes no request. Errors: -EINVAL with a
+ * Parses SOURCE and opens its store; makes no request to it, but may ask a
+ * service or program for access keys. Errors: -EINVAL with a
  * sentence on what is wrong with SOURCE or the options, -EACCES for unusable
  * credentials files, -ENXIO no such directory.
  * After any fork: starts threads.

@@ -1,6 +1,7 @@
 #include "s3/creds.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,14 +37,22 @@ static void write_file(const char *name, const char *text, mode_t mode)
 static void clear_env(void)
 {
 	static const char *const names[] = {
-		"AWS_ACCESS_KEY_ID",	       "AWS_SECRET_ACCESS_KEY",
-		"AWS_SESSION_TOKEN",	       "AWS_PROFILE",
-		"AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"
+		"AWS_ACCESS_KEY_ID",
+		"AWS_SECRET_ACCESS_KEY",
+		"AWS_SESSION_TOKEN",
+		"AWS_PROFILE",
+		"AWS_SHARED_CREDENTIALS_FILE",
+		"AWS_CONFIG_FILE",
+		"AWS_ROLE_ARN",
+		"AWS_WEB_IDENTITY_TOKEN_FILE",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 	};
 
 	for (size_t i = 0; i < TAP_COUNT(names); i++)
 		(void)unsetenv(names[i]);
 	(void)setenv("HOME", home, 1);
+	(void)setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
 }
 
 /* "access:secret:token", or the text of the error. */
@@ -154,6 +163,20 @@ static void test_profiles(void)
 		   "[default]\naws_access_key_id=A\naws_secret_access_key=S\n",
 		   0644);
 	check("the same in the config file", &o, -EACCES, "chmod 600");
+	write_file(".aws/config",
+		   "[profile \"a b\"]\nAWS_ACCESS_KEY_ID=AQ\n"
+		   "aws_secret_access_key=S\n[b\n",
+		   0600);
+	o.profile = "a b";
+	check("a section that is none", &o, -EACCES, "config' line 4");
+	write_file(".aws/config",
+		   "[profile \"a b\"]\nAWS_ACCESS_KEY_ID=AQ\n"
+		   "aws_secret_access_key=S\n",
+		   0600);
+	check("quotes and capitals", &o, 0, "AQ:S:-");
+	write_file(".aws/config", "[default]\naws_access_key_id=A\n", 0600);
+	o.profile = NULL;
+	check("half a pair", &o, -EACCES, "has no aws_secret_access_key");
 	(void)setenv("AWS_CONFIG_FILE", path_of("elsewhere"), 1);
 	write_file("elsewhere",
 		   "[default]\naws_access_key_id=AX\naws_secret_access_key=S\n",
@@ -173,13 +196,13 @@ static void test_region(void)
 		   "[profile work]\nregion=ap-northeast-1\n"
 		   "s3 =\n  region = nested\n",
 		   0644);
-	is_int(profile_load(&p, NULL, &e), 0, "default");
+	is_int(profile_load(&p, NULL, NULL, &e), 0, "default");
 	is_str(p.region, "eu-west-1", "its region");
 	profile_done(&p);
-	is_int(profile_load(&p, "work", &e), 0, "work");
+	is_int(profile_load(&p, "work", NULL, &e), 0, "work");
 	is_str(p.region, "ap-northeast-1", "its region");
 	profile_done(&p);
-	is_int(profile_load(&p, "absent", &e), 0, "absent");
+	is_int(profile_load(&p, "absent", NULL, &e), 0, "absent");
 	ok(!p.found && !p.region, "is empty");
 	profile_done(&p);
 	(void)unlink(path_of(".aws/config"));
@@ -199,31 +222,110 @@ static void test_last_resorts(void)
 	clear_env();
 }
 
+struct waiter {
+	struct creds_renewal renewal;
+	pthread_mutex_t lock;
+	pthread_cond_t woken;
+	bool done;
+	int result;
+	struct err e;
+};
+
+static void on_renewed(struct creds_renewal *r, int result, const struct err *e)
+{
+	struct waiter *w = container_of(r, struct waiter, renewal);
+
+	pthread_mutex_lock(&w->lock);
+	w->done = true;
+	w->result = result;
+	(void)err_copy(&w->e, e);
+	pthread_cond_signal(&w->woken);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* creds_renew, waited for. */
+static int renew(struct creds *c, const struct creds_keys *refused)
+{
+	struct waiter w = { .renewal = { .refused = refused,
+					 .done = on_renewed },
+			    .lock = PTHREAD_MUTEX_INITIALIZER,
+			    .woken = PTHREAD_COND_INITIALIZER };
+
+	creds_renew(c, &w.renewal);
+	pthread_mutex_lock(&w.lock);
+	while (!w.done)
+		pthread_cond_wait(&w.woken, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	if (w.result < 0)
+		printf("# %s\n", w.e.text);
+	return w.result;
+}
+
 static void test_refresh(void)
 {
 	struct creds_options o = { .bucket = "show" };
 	struct creds_keys *old, *fresh;
+	struct creds_about about;
 	struct creds *c = NULL;
 	struct err e = { 0 };
 
-	write_file("pw", "AK1:SK1\n", 0600);
+	write_file("pw", "AKAK1:SK1\n", 0600);
 	o.passwd_file = path_of("pw");
 	if (!is_int(creds_open(&c, &o, &e), 0, "open"))
 		return;
 	old = creds_get(c);
-	is_int(creds_refresh(c, old, &e), 0, "the same keys");
-	write_file("pw", "AK2:SK2\n", 0600);
-	is_int(creds_refresh(c, old, &e), 1, "other keys");
+	is_int(renew(c, old), 0, "the same keys");
+	write_file("pw", "AKAK2:SK2\n", 0600);
+	is_int(renew(c, old), 1, "other keys");
 	fresh = creds_get(c);
-	is_str(fresh->access, "AK2", "are handed out");
-	is_str(old->access, "AK1", "the old ones stay valid");
-	is_int(creds_refresh(c, old, &e), 1, "refused by another call too");
+	is_str(fresh->access, "AKAK2", "are handed out");
+	is_str(old->access, "AKAK1", "the old ones stay valid");
+	is_int(renew(c, old), 1, "refused by another call too");
+	creds_describe(c, &about);
+	is_str(about.access, "AKAK…", "described: the start of the key id");
+	ok(strstr(about.source, o.passwd_file) && !about.expires_s &&
+		   !about.trouble[0],
+	   "described: %s", about.source);
 	(void)unlink(path_of("pw"));
-	is_int(creds_refresh(c, fresh, &e), -EACCES, "the file is gone");
+	is_int(renew(c, fresh), -EACCES, "the file is gone");
+	creds_describe(c, &about);
+	ok(strstr(about.trouble, "does not exist"), "described: %s",
+	   about.trouble);
+	creds_stop(c);
+	is_int(renew(c, fresh), -ECANCELED, "stopped");
 	creds_free(c);
 	is_str(fresh->secret, "SK2", "keys outlive the chain");
 	creds_keys_put(old);
 	creds_keys_put(fresh);
+}
+
+/* Without anybody asking. */
+static void test_changed_file(void)
+{
+	struct creds_options o = { .bucket = "show" };
+	struct creds *c = NULL;
+	struct err e = { 0 };
+	bool seen = false;
+
+	write_file(".aws/credentials",
+		   "[default]\naws_access_key_id=A1\n"
+		   "aws_secret_access_key=S1\n",
+		   0600);
+	if (!is_int(creds_open(&c, &o, &e), 0, "open: %s", e.text))
+		return;
+	write_file(".aws/credentials",
+		   "[default]\naws_access_key_id=A2\n"
+		   "aws_secret_access_key=S2\n",
+		   0600);
+	for (int i = 0; i < 600 && !seen; i++) {
+		struct creds_keys *k = creds_get(c);
+
+		seen = !strcmp(k->access, "A2");
+		creds_keys_put(k);
+		(void)usleep(100000);
+	}
+	ok(seen, "a file that changes is read again");
+	creds_free(c);
 }
 
 static void remove_home(void)
@@ -249,6 +351,7 @@ int main(void)
 	test_region();
 	test_last_resorts();
 	test_refresh();
+	test_changed_file();
 	remove_home();
 	return tap_done();
 }

@@ -163,8 +163,9 @@ static void test_ignored(void)
 	parse(&p, "b /m -o parallel_count=5,ro,iam_role=auto,--file-mode=0640 "
 		  "-o multireq_max=3");
 	is_int(p.rc, 0, "words of s3fs: %s", p.e.text);
-	is_str(p.o.ignored, "parallel_count, iam_role, multireq_max",
-	       "all are named");
+	is_str(p.o.ignored, "parallel_count, multireq_max",
+	       "all without a meaning are named");
+	is_str(p.o.store.iam_role, "auto", "iam_role has one");
 	is_int(p.o.file_mode, 0640, "leading dashes, as goofys has them");
 	options_done(&p.o);
 }
