@@ -110,17 +110,36 @@ static bool is_repeated(struct exchange *x)
 	return id && sockets_is_repeated(x->sockets, x->port, id);
 }
 
+/* The status line: the first exchange of a request that gets one goes on alone.
+ * Until then none touches what they share. */
+static bool on_status(struct exchange *x, const char *line, size_t len)
+{
+	struct xfer_req *req = x->req;
+	bool informs = len > 9 && line[9] == '1';
+
+	if (req->first && req->first != x) {
+		x->lost = true;
+		return false;
+	}
+	if (informs)
+		return true;
+	acknowledge(x);
+	req->first = x;
+	req->answer_ms = clock_now_ms();
+	/* What came before was a 100 Continue. */
+	headers_reset(&req->answer);
+	return true;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *arg)
 {
 	struct exchange *x = arg;
 	size_t len = size * count;
 
-	/* A status line starts over: what came before was a 100 Continue. */
-	if (len >= 5 && !memcmp(line, "HTTP/", 5)) {
-		acknowledge(x);
-		headers_reset(&x->req->answer);
+	if (len >= 5 && !memcmp(line, "HTTP/", 5))
+		return on_status(x, line, len) ? len : 0;
+	if (x->req->first != x)
 		return len;
-	}
 	x->overflow = headers_add_line(&x->req->answer, line, len) != 0;
 	if (!x->overflow && is_end(line) && !x->in_body) {
 		x->repeated = is_repeated(x);
@@ -261,30 +280,22 @@ static CURLcode set_callbacks(CURL *easy, struct exchange *x)
 	return code ? code : sockets_attach(x->sockets, easy);
 }
 
-int exchange_begin(struct exchange *x, struct xfer_req *req,
-		   const struct xfer_options *o, uint64_t now_ms)
+int exchange_join(struct exchange *x, struct xfer_req *req,
+		  const struct xfer_options *o, uint64_t now_ms)
 {
 	CURLcode code;
-	int r;
 
 	x->req = req;
+	x->lost = false;
 	x->in_body = x->overflow = x->repeated = false;
 	x->error[0] = '\0';
 	x->port = 0;
 	x->moved = 0;
 	x->moved_ms = now_ms;
-	headers_reset(&req->headers);
-	headers_reset(&req->answer);
-	buf_reset(&req->url);
-	buf_reset(&req->reply);
-	req->status = 0;
-	req->received = 0;
-	req->resent = false;
-	r = req->prepare(req);
-	if (!r)
-		r = set_fields(x);
-	if (r)
-		return r;
+	req->begun++;
+	req->running++;
+	if (set_fields(x))
+		return -ENOMEM;
 	curl_easy_reset(x->easy);
 	code = set_connection(x->easy, req, o);
 	if (!code)
@@ -292,6 +303,26 @@ int exchange_begin(struct exchange *x, struct xfer_req *req,
 	if (!code)
 		code = set_callbacks(x->easy, x);
 	return code ? -ENOMEM : 0;
+}
+
+int exchange_begin(struct exchange *x, struct xfer_req *req,
+		   const struct xfer_options *o, uint64_t now_ms)
+{
+	int r;
+
+	headers_reset(&req->headers);
+	headers_reset(&req->answer);
+	buf_reset(&req->url);
+	buf_reset(&req->reply);
+	req->status = 0;
+	req->received = 0;
+	req->resent = false;
+	req->begun = req->running = 0;
+	req->first = NULL;
+	req->begin_ms = now_ms;
+	x->req = req; /* for who breaks it off */
+	r = req->prepare(req);
+	return r ? r : exchange_join(x, req, o, now_ms);
 }
 
 /* What the kernel still holds has not crossed the network. */
@@ -322,6 +353,14 @@ bool exchange_stalled(struct exchange *x, uint64_t now_ms)
 	return now_ms - x->moved_ms >= limit_ms;
 }
 
+void exchange_leave(struct exchange *x)
+{
+	curl_slist_free_all(x->fields);
+	x->fields = NULL;
+	x->req->running--;
+	x->req = NULL;
+}
+
 static struct xfer_req *let_go(struct exchange *x, enum xfer_result result)
 {
 	struct xfer_req *req = x->req;
@@ -329,6 +368,7 @@ static struct xfer_req *let_go(struct exchange *x, enum xfer_result result)
 	curl_slist_free_all(x->fields);
 	x->fields = NULL;
 	x->req = NULL;
+	req->running = 0;
 	req->result = result;
 	return req;
 }

@@ -24,6 +24,7 @@ struct exchange {
 	struct curl_slist *fields;
 	char error[CURL_ERROR_SIZE];
 	bool in_body; /* the header has come */
+	bool lost; /* we broke it off: another was answered first */
 	bool repeated; /* we broke it off: it is the answer to another */
 	bool overflow; /* we broke it off: too much came */
 	int64_t moved; /* bytes that crossed the network */
@@ -38,6 +39,11 @@ DEFINE_CLEANUP(struct exchange *, exchange_free)
 /* Prepares req and sets the easy handle up for it. -ENOMEM. */
 int exchange_begin(struct exchange *x, struct xfer_req *req,
 		   const struct xfer_options *o, uint64_t now_ms);
+/* Begins one more for the same request, as it was prepared. -ENOMEM. */
+int exchange_join(struct exchange *x, struct xfer_req *req,
+		  const struct xfer_options *o, uint64_t now_ms);
+/* Lets go of a request that other exchanges go on with. */
+void exchange_leave(struct exchange *x);
 /* Whether nothing has moved for too long. Asked about once a second. */
 bool exchange_stalled(struct exchange *x, uint64_t now_ms);
 /* curl is done with it: fills in the result. The easy handle is out of the

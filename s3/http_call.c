@@ -336,6 +336,9 @@ static void note_answer(struct http_store *s, const struct call *c,
 {
 	const struct xfer_req *x = &c->xfer;
 
+	if (x->begun > 1) /* `prepare` counted the first */
+		atomic_fetch_add(&s->base.requests[c->request.op],
+				 x->begun - 1);
 	if (x->result != XFER_OK)
 		return;
 	if (a->date_s)
@@ -497,7 +500,8 @@ static void settle_fault(struct call *c, struct reply *a)
 		look(c, a->fault.code);
 		return;
 	}
-	c->maybe_done |= a->fault.maybe_done;
+	if (c->xfer.begun)
+		c->maybe_done |= a->fault.maybe_done;
 	switch (retry_next(&c->retry, &a->fault, now_ms, a->wait_ms, &at_ms)) {
 	case RETRY_AT:
 		repeat(c, a, at_ms);

@@ -214,6 +214,7 @@ static int open_parts(struct http_store *s, const struct source_options *o,
 		.no_check_certificate = o->no_check_certificate,
 		.any_hostname = !o->ssl_verify_hostname,
 		.throttle = &s->throttle,
+		.hedge = true,
 	};
 	int r = 0;
 

@@ -464,11 +464,26 @@ static int add_signature(struct xfer_req *x, const struct request *r,
 	return ret;
 }
 
+static enum hedge_kind hedge_of(enum store_op op)
+{
+	switch (op) {
+	case STORE_GET:
+		return HEDGE_GET;
+	case STORE_HEAD:
+		return HEDGE_HEAD;
+	case STORE_LIST:
+		return HEDGE_LIST;
+	default:
+		return HEDGE_NONE;
+	}
+}
+
 static void set_transfer(struct xfer_req *x, const struct request *r)
 {
 	const struct store_req *req = r->req;
 
 	x->method = method_of(r->op);
+	x->hedge = hedge_of(r->op);
 	x->body = r->body;
 	x->body_len = r->body_len;
 	x->out = r->op == STORE_GET ? req->out : NULL;

@@ -138,6 +138,12 @@ uint32_t throttle_take(struct throttle *t, uint64_t now_ms)
 	return 0;
 }
 
+bool throttle_limits(struct throttle *t)
+{
+	LOCK_SCOPE(&t->lock);
+	return t->rate != 0;
+}
+
 void throttle_slow(struct throttle *t, uint64_t now_ms)
 {
 	double now;

@@ -63,5 +63,7 @@ void throttle_init(struct throttle *t);
 void throttle_done(struct throttle *t);
 /* Takes a token: 0, or the milliseconds until there is one. */
 uint32_t throttle_take(struct throttle *t, uint64_t now_ms);
+/* Whether it limits requests now. */
+bool throttle_limits(struct throttle *t);
 /* The server asked to slow down. */
 void throttle_slow(struct throttle *t, uint64_t now_ms);

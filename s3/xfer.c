@@ -4,6 +4,10 @@
  * is a connection for it, then runs as a struct exchange. All lists but
  * `incoming` belong to the transfer thread.
  *
+ * A request whose first byte is late has two exchanges. Each ends by itself or
+ * is left; only the last one ends the request. As soon as one has got a status
+ * line (exchange.c) the other is left.
+ *
  * Times of delayed and waiting exchanges are looked through only once the
  * earliest of them has come (due_ms), as there may be thousands; running ones
  * each second, as there are few.
@@ -20,6 +24,7 @@
 #include "s3/base/cleanup.h"
 #include "s3/base/clock.h"
 #include "s3/base/lock.h"
+#include "s3/base/log.h"
 #include "s3/base/pool.h"
 #include "s3/exchange.h"
 #include "s3/retry.h"
@@ -51,6 +56,8 @@ struct xfer {
 	uint64_t due_ms; /* when delayed and waiting are to be looked at */
 	uint64_t gate_ms; /* no start before: throttled */
 	uint64_t tick_ms; /* when running ones are to be looked at */
+	struct hedge hedge;
+	size_t races; /* requests with two exchanges */
 };
 
 void xfer_req_init(struct xfer_req *req)
@@ -88,6 +95,7 @@ static void refuse(struct xfer_req *req, enum xfer_result result)
 
 	headers_reset(&req->answer);
 	req->status = 0;
+	req->begun = 0;
 	exchange_break(&none, result)->done(req);
 }
 
@@ -99,11 +107,23 @@ static void retire(struct xfer *x, struct exchange *ex)
 	x->running_count--;
 }
 
+/* Ends one exchange; the other goes on with the request. */
+static void leave(struct xfer *x, struct exchange *ex)
+{
+	retire(x, ex);
+	exchange_leave(ex);
+	x->races--;
+}
+
 static void break_off(struct xfer *x, struct exchange *ex,
 		      enum xfer_result result)
 {
 	struct xfer_req *req;
 
+	if (ex->req->running > 1) {
+		leave(x, ex);
+		return;
+	}
 	retire(x, ex);
 	req = exchange_break(ex, result);
 	req->done(req);
@@ -251,6 +271,8 @@ static void start(struct xfer *x, struct xfer_req *req, uint64_t now_ms)
 		req->done(req);
 		return;
 	}
+	if (req->hedge)
+		hedge_begun(&x->hedge);
 	list_add_tail(&x->running, &ex->link);
 	x->running_count++;
 }
@@ -284,6 +306,36 @@ static void start_waiting(struct xfer *x, uint64_t now_ms)
 	}
 }
 
+/* One of the two was answered: the other is for nothing. */
+static void end_races(struct xfer *x)
+{
+	if (!x->races)
+		return;
+	list_for_each_safe (pos, &x->running) {
+		struct exchange *ex = exchange_of(pos);
+
+		if (ex->req->first && ex->req->first != ex)
+			leave(x, ex);
+	}
+}
+
+static void finish(struct xfer *x, struct exchange *ex, CURLcode code)
+{
+	struct xfer_req *req = ex->req;
+
+	/* What fails before either was answered leaves it to the other. */
+	if (req->running > 1) {
+		leave(x, ex);
+		return;
+	}
+	if (req->hedge && code == CURLE_OK)
+		hedge_note(&x->hedge, req->hedge,
+			   req->answer_ms - req->begin_ms);
+	(void)exchange_end(ex, code);
+	retire(x, ex);
+	req->done(req);
+}
+
 static void collect(struct xfer *x)
 {
 	CURLMsg *msg;
@@ -292,22 +344,72 @@ static void collect(struct xfer *x)
 	while ((msg = curl_multi_info_read(x->multi, &left))) {
 		CURLcode code = msg->data.result;
 		struct exchange *ex = NULL;
-		struct xfer_req *req;
 
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		(void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE,
 					(char **)&ex);
 		assert(ex && ex->req);
-		req = exchange_end(ex, code);
-		retire(x, ex);
-		req->done(req);
+		finish(x, ex, code);
+	}
+}
+
+/* Whether a second one may be sent, as far as all requests are concerned. */
+static bool may_race(const struct xfer *x)
+{
+	return x->o.hedge && hedge_may(&x->hedge) &&
+	       x->running_count < x->o.max_connections &&
+	       !throttle_limits(x->o.throttle);
+}
+
+/* When this one is late; UINT64_MAX: it is not to be raced. */
+static uint64_t late_ms(const struct xfer *x, const struct exchange *ex)
+{
+	const struct xfer_req *req = ex->req;
+
+	if (!req->hedge || req->priority == STORE_BACKGROUND ||
+	    req->begun > 1 || req->first)
+		return UINT64_MAX;
+	return req->begin_ms + hedge_after_ms(&x->hedge, req->hedge);
+}
+
+static void race(struct xfer *x, struct exchange *slow, uint64_t now_ms)
+{
+	struct exchange *ex = spare_exchange(x);
+
+	hedge_take(&x->hedge); /* also if it fails: not to be tried for ever */
+	if (!ex)
+		return;
+	if (exchange_join(ex, slow->req, &x->o, now_ms) ||
+	    curl_multi_add_handle(x->multi, ex->easy)) {
+		exchange_leave(ex);
+		list_add_tail(&x->spare, &ex->link);
+		return;
+	}
+	(void)throttle_take(x->o.throttle, now_ms); /* it is counted there */
+	log_debug("%s: no byte of an answer for %llu ms, asked again",
+		  slow->req->method,
+		  (unsigned long long)(now_ms - slow->req->begin_ms));
+	list_add_tail(&x->running, &ex->link);
+	x->running_count++;
+	x->races++;
+}
+
+static void start_races(struct xfer *x, uint64_t now_ms)
+{
+	list_for_each_safe (pos, &x->running) {
+		if (late_ms(x, exchange_of(pos)) > now_ms)
+			continue;
+		if (!may_race(x))
+			return;
+		race(x, exchange_of(pos), now_ms);
 	}
 }
 
 static int wait_ms(const struct xfer *x, uint64_t now_ms)
 {
 	uint64_t at_ms = now_ms + IDLE_MS;
+	bool races;
 
 	if (x->due_ms < at_ms)
 		at_ms = x->due_ms;
@@ -318,11 +420,15 @@ static int wait_ms(const struct xfer *x, uint64_t now_ms)
 	/* The machine may be suspended, which poll's clock does not count. */
 	if (x->due_ms != UINT64_MAX && at_ms > now_ms + TICK_MS)
 		at_ms = now_ms + TICK_MS;
+	races = may_race(x);
 	list_for_each (pos, &x->running) {
 		uint64_t deadline_ms = exchange_of(pos)->req->deadline_ms;
+		uint64_t race_ms = late_ms(x, exchange_of(pos));
 
 		if (deadline_ms && deadline_ms < at_ms)
 			at_ms = deadline_ms;
+		if (races && race_ms < at_ms)
+			at_ms = race_ms;
 	}
 	return at_ms > now_ms ? (int)(at_ms - now_ms) : 0;
 }
@@ -337,12 +443,14 @@ static void *transfer_thread(void *arg)
 		int running;
 
 		(void)curl_multi_perform(x->multi, &running);
+		end_races(x);
 		collect(x);
 		stop = take_orders(x);
 		now_ms = clock_now_ms();
 		look_through(x, now_ms);
 		check_running(x, now_ms);
 		start_waiting(x, now_ms);
+		start_races(x, now_ms);
 		if (!stop)
 			(void)curl_multi_poll(x->multi, NULL, 0,
 					      wait_ms(x, now_ms), NULL);
@@ -401,6 +509,7 @@ int xfer_open(struct xfer **ret_xfer, const struct xfer_options *o,
 	for (int i = 0; i < STORE_PRIORITY_COUNT; i++)
 		list_init(&x->waiting[i]);
 	sockets_init(&x->sockets);
+	hedge_init(&x->hedge);
 	x->due_ms = UINT64_MAX;
 	x->o = *o;
 	x->o.ca_bundle = NULL;

@@ -2,6 +2,9 @@
  * HTTP exchanges: one thread that owns curl, a queue into it, completions out.
  *
  * An exchange is one attempt: nothing is repeated here, no redirect followed.
+ * One that may be hedged (hedge.h) runs twice where its first byte is late; the
+ * first answer counts, the other is broken off.
+ *
  * Waiting exchanges start in order of priority, then of submission; a few
  * connections are kept from the lower priorities, so that a reader never waits
  * for an upload to end.
@@ -19,6 +22,7 @@
 #include "s3/base/err.h"
 #include "s3/base/list.h"
 #include "s3/headers.h"
+#include "s3/hedge.h"
 #include "s3/store.h"
 
 enum xfer_result {
@@ -34,6 +38,8 @@ enum xfer_result {
 	XFER_NO_MEMORY,
 };
 
+struct exchange;
+
 struct xfer_req {
 	/* Filled in by the submitter. */
 	enum store_priority priority;
@@ -41,6 +47,7 @@ struct xfer_req {
 	uint64_t deadline_ms; /* clock_now_ms; 0: none */
 	uint32_t stall_ms; /* 0: 30 s */
 	bool fresh; /* on a connection of its own */
+	enum hedge_kind hedge; /* may be set by `prepare` too */
 	/*
 	 * Fills in the four fields below, right before the exchange starts, on
 	 * the transfer thread; url and headers are reset. Without success the
@@ -69,12 +76,16 @@ struct xfer_req {
 	struct buf reply; /* body; the start of it where it was too long for an
 			     error message */
 	uint64_t received; /* bytes of body */
+	uint32_t begun; /* how often it was sent: 0, 1, or 2 if hedged */
 	bool resent; /* curl met a dead kept connection and sent it twice; the
 			first may have arrived */
 
 	/* Private. */
 	struct list link;
 	bool cancelled;
+	uint32_t running; /* exchanges */
+	const struct exchange *first; /* that was answered first */
+	uint64_t begin_ms, answer_ms; /* sent, and first answered */
 };
 
 void xfer_req_init(struct xfer_req *req);
@@ -89,6 +100,7 @@ struct xfer_options {
 	bool no_check_certificate;
 	bool any_hostname; /* a valid certificate may be another host's */
 	struct throttle *throttle; /* asked before each start; borrowed */
+	bool hedge; /* at all */
 };
 
 struct xfer;

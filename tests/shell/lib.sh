@@ -308,12 +308,27 @@ log_mark()
 
 # log_lines [KIND|*] [PATH-SUBSTRING]: the log since the mark. Columns: seq,
 # begin and end ms, connection, method, kind, path, range, status, bytes up,
-# bytes down, fault.
+# bytes down, fault. Left out are the losers of races: on a busy machine a
+# request may be late to its first byte, and be asked once more.
 log_lines()
 {
 	tail -n "+$((LOG_MARK + 1))" "$PROXY_LOG" | kind=${1:-*} path=${2:-} awk \
 		-F '\t' '(ENVIRON["kind"] == "*" || $6 == ENVIRON["kind"]) &&
-			index($7, ENVIRON["path"])'
+			index($7, ENVIRON["path"]) {
+			line[++n] = $0; what[n] = $6 FS $7 FS $8
+			begin[n] = $2; end[n] = $3; lost[n] = $12 == "aborted"
+		}
+		END {
+			for (i = 1; i <= n; i++) {
+				for (k = 1; lost[i] && k <= n; k++)
+					if (k != i && what[k] == what[i] &&
+					    begin[k] < end[i] &&
+					    end[k] > begin[i])
+						break
+				if (!lost[i] || k > n)
+					print line[i]
+			}
+		}'
 }
 
 # count_requests [KIND|*] [PATH-SUBSTRING]

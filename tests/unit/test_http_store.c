@@ -45,7 +45,9 @@
 		}                                                              \
 	}
 
-enum manner { ANSWER, HANG_UP, STALL, HANG_UP_AFTER };
+enum manner { ANSWER, HANG_UP, STALL, HANG_UP_AFTER, LATE };
+
+#define LATE_US 2400000 /* a second one has been sent by then */
 
 struct step {
 	const char *reply;
@@ -134,6 +136,8 @@ static void *serve(void *arg)
 			break;
 		if (step->manner == STALL)
 			continue;
+		if (step->manner == LATE)
+			(void)usleep(LATE_US);
 		if (send_reply(fd, step->reply) < 0)
 			break;
 		if (step->manner == HANG_UP_AFTER ||
@@ -1328,6 +1332,128 @@ static void test_stall(void)
 	lock_done(&p.w.lock);
 }
 
+struct hedge_case {
+	const char *name;
+	enum store_op op;
+	struct step steps[STEPS_MAX];
+	int code;
+	size_t requests;
+};
+
+static const struct hedge_case hedge_cases[] = {
+	{ .name = "no answer: another is asked for",
+	  .op = STORE_GET,
+	  .steps = { { .reply = "", .manner = STALL }, { .reply = GET_OK } },
+	  .requests = 2 },
+	{ .name = "the first is answered first, and the second before its end",
+	  .op = STORE_GET,
+	  .steps = { { .reply = GET_OK, .manner = LATE },
+		     { .reply = REPLY("200 OK", "5", FIELDS, "wrong"),
+		       .manner = LATE } },
+	  .requests = 2 },
+	{ .name = "the second fails, the first does not",
+	  .op = STORE_GET,
+	  .steps = { { .reply = GET_OK, .manner = LATE },
+		     { .reply = "", .manner = HANG_UP } },
+	  .requests = 2 },
+	{ .name = "the second is told of trouble",
+	  .op = STORE_GET,
+	  .steps = { { .reply = "", .manner = STALL },
+		     { .reply = ERROR("500 Oops", "InternalError") },
+		     { .reply = GET_OK } },
+	  .requests = 3 },
+	{ .name = "neither gets an answer",
+	  .op = STORE_GET,
+	  .steps = { { .reply = "", .manner = STALL },
+		     { .reply = "", .manner = STALL } },
+	  .code = -ETIMEDOUT,
+	  .requests = 2 },
+	{ .name = "HEAD",
+	  .op = STORE_HEAD,
+	  .steps = { { .reply = "", .manner = STALL }, { .reply = OK_EMPTY } },
+	  .requests = 2 },
+	{ .name = "LIST",
+	  .op = STORE_LIST,
+	  .steps = { { .reply = "", .manner = STALL },
+		     { .reply = DOCUMENT("200 OK", LIST_EMPTY) } },
+	  .requests = 2 },
+	{ .name = "never a PUT",
+	  .op = STORE_PUT,
+	  .steps = { { .reply = "", .manner = STALL }, { .reply = OK_EMPTY } },
+	  .code = -ETIMEDOUT,
+	  .requests = 1 },
+	{ .name = "never when throttled",
+	  .op = STORE_GET,
+	  .steps = { { .reply = ERROR("503 Slow Down", "SlowDown") },
+		     { .reply = "", .manner = STALL },
+		     { .reply = GET_OK } },
+	  .code = -ETIMEDOUT,
+	  .requests = 2 },
+};
+
+/* A first byte that is late is raced. */
+static void test_hedge(void)
+{
+	for (size_t i = 0; i < TAP_COUNT(hedge_cases); i++) {
+		const struct hedge_case *h = &hedge_cases[i];
+		const struct request_case c = { .op = h->op };
+		struct store *s = open_store(server.port);
+		struct store_counts counts;
+		struct buf out = BUF_INIT(100);
+		struct store_req req;
+		struct err e = { 0 };
+		uint64_t asked_in_all = 0;
+
+		script(h->steps);
+		fill(&req, &c, &out);
+		req.timeout_ms = 3500;
+		is_int(store_run(s, &req, &e), h->code, "%s", h->name);
+		is_int(arrived(), h->requests, "requests that arrived");
+		if (h->op == STORE_GET)
+			is_str(out.data ? out.data : "", h->code ? "" : "hello",
+			       "what came");
+		store_counts(s, &counts);
+		for (int op = 0; op < STORE_OP_COUNT; op++)
+			asked_in_all += counts.requests[op];
+		is_int(asked_in_all, h->requests, "all are counted");
+		store_req_done(&req);
+		buf_done(&out);
+		store_free(s);
+	}
+}
+
+/* Both exchanges of a race are under way. */
+static void test_hedge_cancel(void)
+{
+	static const struct step silent[STEPS_MAX] = {
+		{ .reply = "", .manner = STALL },
+		{ .reply = "", .manner = STALL }
+	};
+	struct store *s = open_store(server.port);
+	struct waiter w = { .done = 0 };
+	struct buf out = BUF_INIT(100);
+	struct store_req req;
+
+	lock_init(&w.lock, LOCK_RANK_BASE);
+	cond_init(&w.wake);
+	script(silent);
+	submit_get(s, &req, &out, &w);
+	while (arrived() < 2)
+		(void)usleep(1000);
+	store_cancel(s, &req);
+	lock_take(&w.lock);
+	while (w.done < 1)
+		cond_wait(&w.wake, &w.lock);
+	lock_drop(&w.lock);
+	is_int(req.err.code, -ECANCELED, "a race is cancelled");
+	store_free(s);
+	is_int(w.done, 1, "once");
+	store_req_done(&req);
+	buf_done(&out);
+	(void)pthread_cond_destroy(&w.wake);
+	lock_done(&w.lock);
+}
+
 static void test_refused(struct store *s)
 {
 	char key[1100];
@@ -1371,5 +1497,7 @@ int main(void)
 	test_cancel();
 	test_priority();
 	test_stall();
+	test_hedge();
+	test_hedge_cancel();
 	return tap_done();
 }
