@@ -108,7 +108,7 @@ static int small_close(void *arg, int depth, const char *name, const char *text,
 		   !s->upload_id) {
 		s->upload_id = strdup(text);
 		return s->upload_id ? 0 : -ENOMEM;
-	} else if (depth == 2 && !strcmp(name, "ETag")) {
+	} else if (depth == 2 && !strcmp(name, "ETag") && len) {
 		s->bad |= !body_copy_etag(s->object.etag, text);
 	} else if (depth == 2 && !strcmp(name, "LastModified")) {
 		s->bad |= stamp_parse_iso(&s->object.modified_s, text, len) < 0;
@@ -182,8 +182,6 @@ int body_read_etag(struct store_object *out, struct body_error *error,
 
 	for (size_t i = 0; i < 2 && r == -EBADMSG; i++) {
 		r = read_small(&s, roots[i], error, data, len);
-		if (!r && !s.object.etag[0])
-			r = -EBADMSG;
 		free(s.upload_id);
 	}
 	if (!r)

@@ -38,8 +38,8 @@ int body_read_list(struct store_list *list, const char *prefix,
 int body_read_upload(char **ret_id, const void *data, size_t len);
 
 /*
- * CompleteMultipartUpload and CopyObject: the new ETag without quotes, and
- * LastModified where given (else 0). An Error document, which comes with
+ * CompleteMultipartUpload and CopyObject: the new ETag without quotes, "" where
+ * it is missing, and LastModified where given (else 0). An Error document, which comes with
  * status 200 here, fills `error` and yields -EREMOTEIO.
  */
 int body_read_etag(struct store_object *out, struct body_error *error,

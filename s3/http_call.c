@@ -10,8 +10,9 @@
  * a flag that the next transfer obeys, and takes it out of that list, so a call
  * always ends by way of `finish`, once.
  *
- * Lists are parsed and long bodies hashed on the pool; all else that a reply
- * needs is cheap enough for the transfer thread.
+ * Lists are parsed and long bodies hashed on the pool, and large contents that
+ * may be the whole of an object are checked there; all else that a reply needs
+ * is cheap enough for the transfer thread.
  *
  * DELETE_MANY takes several requests where XML cannot hold a key: it is deleted
  * by itself. And where an answer was lost and the repetition is refused for what
@@ -396,10 +397,16 @@ static bool wants_look(const struct call *c, const struct reply *a)
 {
 	const struct store_req *req = c->req;
 
-	if (!c->maybe_done || is_look(c))
+	if (is_look(c))
+		return false;
+	/* Our upload can only be gone by a doing of ours, if perhaps by a
+	 * server in between that repeated it. */
+	if (req->op == STORE_UPLOAD_FINISH && a->unknown_upload)
+		return true;
+	if (!c->maybe_done)
 		return false;
 	if (req->op == STORE_UPLOAD_FINISH)
-		return a->unknown_upload || a->fault.code == -EEXIST;
+		return a->fault.code == -EEXIST;
 	if (!c->request.mark[0])
 		return false;
 	if (req->op == STORE_COPY)
@@ -424,6 +431,7 @@ static void settle_look(struct call *c, const struct reply *a)
 {
 	const struct store_req *req = c->req;
 	const char *mark = headers_get(&c->xfer.answer, REQUEST_MARK);
+	char etag[STORE_ETAG_MAX];
 
 	c->request.op = req->op; /* for the words of a failure */
 	if (a->fault.code && a->fault.code != -ENOENT)
@@ -431,8 +439,8 @@ static void settle_look(struct call *c, const struct reply *a)
 		     "an answer was lost, and whether the object there is ours "
 		     "cannot be told");
 	else if (req->op == STORE_UPLOAD_FINISH && !a->fault.code &&
-		 reply_is_etag_of(req->object.etag, req->parts,
-				  req->part_count))
+		 reply_etag_of(etag, req->parts, req->part_count) &&
+		 !strcmp(etag, req->object.etag))
 		finish(c, NULL);
 	else if (req->op != STORE_UPLOAD_FINISH && mark &&
 		 !strcmp(mark, c->request.mark))
@@ -555,10 +563,8 @@ static void on_exchange(struct xfer_req *x)
 
 	c->maybe_done |= x->resent;
 
-	if ((c->request.op == STORE_LIST &&
-	     x->received > HASH_INLINE_MAX / 4) ||
-	    (headers_get(&x->answer, "x-amz-checksum-sha256") &&
-	     x->received > HASH_INLINE_MAX)) {
+	if ((c->request.op == STORE_LIST || c->request.op == STORE_GET) &&
+	    x->received > HASH_INLINE_MAX / 4 && !c->req->offset) {
 		c->job.run = run_settle;
 		pool_submit(c->s->pool, &c->job);
 		return;

@@ -2,9 +2,11 @@
  * What came back from an attempt: the answer, or why there is none.
  *
  * Nothing is believed that was not checked: status, range, length and ETag of
- * a GET, the document of everything that answers with one.
+ * a GET, the document of everything that answers with one. Over plain HTTP the
+ * content of a whole object as well (verify.h); of a part nobody could tell.
  *
- * Threads: one at a time; pure computation, on a LIST in proportion to it.
+ * Threads: one at a time; pure computation, on a LIST or a whole object in
+ * proportion to it.
  */
 #pragma once
 
@@ -42,7 +44,7 @@ void reply_read(struct reply *ret_reply, const struct request *r,
 		const struct xfer_req *x, const struct reply_names *names,
 		struct store_req *req);
 
-/* Whether `etag` is what S3 gives an object made of exactly these parts; false
- * also where that cannot be told. */
-bool reply_is_etag_of(const char *etag, const struct store_part *parts,
-		      size_t count);
+/* The ETag that S3 gives an object made of exactly these parts; false where that
+ * cannot be told. */
+bool reply_etag_of(char out[STORE_ETAG_MAX], const struct store_part *parts,
+		   size_t count);

@@ -375,8 +375,6 @@ static int add_terms(struct headers *h, const struct request *r,
 		ret = add_checksum(h, r);
 	if (!ret && (whole || r->op == STORE_UPLOAD_PART) && !is_signed)
 		ret = add_md5(h, r);
-	if (!ret && r->op == STORE_GET && !r->req->length && t->checksums)
-		ret = headers_add(h, "x-amz-checksum-mode", "ENABLED");
 	if (!ret && t->requester_pays)
 		ret = headers_add(h, "x-amz-request-payer", "requester");
 	if (!ret && t->bucket_owner)
@@ -389,7 +387,7 @@ static int add_terms(struct headers *h, const struct request *r,
 }
 
 static int add_headers(struct headers *h, const struct request *r,
-		       const char *bucket, bool is_aws)
+		       const char *bucket, const struct url_site *site)
 {
 	const struct store_req *req = r->req;
 	int ret = 0;
@@ -400,6 +398,9 @@ static int add_headers(struct headers *h, const struct request *r,
 			ret = headers_addf(
 				h, "range", "bytes=%" PRIu64 "-%" PRIu64,
 				req->offset, req->offset + req->length - 1);
+		/* Over TLS nobody compares. */
+		if (!ret && !req->offset && !strncmp(site->origin, "http:", 5))
+			ret = headers_add(h, "x-amz-checksum-mode", "ENABLED");
 		__attribute__((fallthrough));
 	case STORE_HEAD:
 		/* A look on behalf of another operation has no condition. */
@@ -414,7 +415,7 @@ static int add_headers(struct headers *h, const struct request *r,
 			ret = headers_add(h, "if-none-match", "*");
 		break;
 	case STORE_COPY:
-		ret = add_copy(h, r, bucket, is_aws);
+		ret = add_copy(h, r, bucket, site->is_aws);
 		break;
 	case STORE_DELETE_MANY:
 		ret = headers_add(h, "content-type", "application/xml");
@@ -520,7 +521,7 @@ int request_fill(const struct request *r, const struct url_site *site,
 	if (!ret)
 		ret = headers_add(&x->headers, "host", site->host);
 	if (!ret)
-		ret = add_headers(&x->headers, r, bucket, site->is_aws);
+		ret = add_headers(&x->headers, r, bucket, site);
 	if (!ret)
 		ret = add_terms(&x->headers, r, terms, signer->keys);
 	if (!ret)

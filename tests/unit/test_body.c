@@ -200,7 +200,9 @@ static void test_etags(void)
 		  "<?xml version=\"1.0\"?>\n   \n  <Error><Code>InternalError"
 		  "</Code><Message>m</Message></Error>",
 		  "", -EREMOTEIO },
-		{ "none", "<CopyObjectResult/>", "", -EBADMSG },
+		{ "none", "<CopyObjectResult/>", "", 0 },
+		{ "empty", "<CopyObjectResult><ETag></ETag></CopyObjectResult>",
+		  "", 0 },
 		{ "cut", "<CopyObjectResult><ETag>e</ETag>", "", -EBADMSG },
 		{ "only white space", "    ", "", -EBADMSG },
 	};
