@@ -1,0 +1,471 @@
+/*
+ * fault_table SOURCE SERVER-URL PROXY-URL FAULTS-FILE reads|writes: each scripted
+ * fault of tests/proxy on each kind of request that reads, or that writes.
+ * FAULTS-FILE is that of the proxy at PROXY-URL, which stands before the server.
+ *
+ * A cell of the table says how the operation must end, and after how many
+ * requests: "ok2", or the errno and the number, "EACCES1"; a "+" allows more.
+ * "-" where the fault cannot be told from the truth. Afterwards what the server
+ * really holds is looked at past the proxy: an operation that succeeded has
+ * been done, one that failed has not, unless it says that it may have been.
+ *
+ * Writes TAP.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3/base/cleanup.h"
+#include "s3/source.h"
+#include "s3/store.h"
+#include "tests/unit/tap.h"
+
+enum column {
+	GET,
+	RANGE, /* a part of the object */
+	HEAD,
+	LIST,
+	PUT, /* over another object */
+	NEW, /* a PUT with if_absent */
+	COPY,
+	DEL,
+	MANY,
+	START,
+	PART,
+	FINISH,
+	ABORT,
+	COLUMNS
+};
+
+static const struct {
+	const char *name;
+	enum store_op op;
+	const char *kind; /* the proxy's word */
+} columns[COLUMNS] = {
+	[GET] = { "GET", STORE_GET, "GET" },
+	[RANGE] = { "ranged GET", STORE_GET, "GET" },
+	[HEAD] = { "HEAD", STORE_HEAD, "HEAD" },
+	[LIST] = { "LIST", STORE_LIST, "LIST" },
+	[PUT] = { "PUT", STORE_PUT, "PUT" },
+	[NEW] = { "conditional PUT", STORE_PUT, "PUT" },
+	[COPY] = { "COPY", STORE_COPY, "COPY" },
+	[DEL] = { "DELETE", STORE_DELETE, "DELETE" },
+	[MANY] = { "DELETE_MANY", STORE_DELETE_MANY, "DELETE_MANY" },
+	[START] = { "UPLOAD_START", STORE_UPLOAD_START, "MP_CREATE" },
+	[PART] = { "UPLOAD_PART", STORE_UPLOAD_PART, "MP_PART" },
+	[FINISH] = { "UPLOAD_FINISH", STORE_UPLOAD_FINISH, "MP_COMPLETE" },
+	[ABORT] = { "UPLOAD_ABORT", STORE_UPLOAD_ABORT, "MP_ABORT" },
+};
+
+/* clang-format off */
+static const struct row {
+	const char *nth; /* which requests of the kind */
+	const char *fault;
+	bool before; /* of a HEAD on the same connection, just before */
+	const char *cells[COLUMNS];
+} rows[] = {
+#define ALL(c) { c, c, c, c, c, c, c, c, c, c, c, c, c }
+	/*                                 GET   RANGE    HEAD     LIST     PUT      NEW      COPY     DEL      MANY     START    PART     FINISH   ABORT */
+	{ "1", "status 500 InternalError", 0, ALL("ok2") },
+	{ "1", "status 502 BadGateway",    0, ALL("ok2") },
+	{ "1", "status 503 SlowDown",      0, ALL("ok2") },
+	{ "1", "status 429 TooManyRequests", 0, ALL("ok2") },
+	/* A bare 400 may mean anything. */
+	{ "1", "status 400 RequestTimeout", 0,
+					 { "ok2",   "ok2",   "EIO1",  "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2" } },
+	{ "1", "status 400 IncompleteBody", 0,
+					 { "ok2",   "ok2",   "EIO1",  "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2" } },
+	{ "1", "status 409 OperationAborted", 0, ALL("ok2") },
+	{ "1", "status 409 InvalidBucketState", 0,
+					 { "EIO1",  "EIO1",  "ok2",   "EIO1",  "EIO1",  "EIO1",  "EIO1",  "EIO1",  "EIO1",  "EIO1",  "EIO1",  "EIO1",  "EIO1" } },
+	{ "1", "403",                      0, ALL("EACCES1") },
+	{ "1", "ok-error InternalError",   0, ALL("ok2") },
+	{ "1", "ok-error SlowDown",        0, ALL("ok2") },
+	{ "1", "ok-error AccessDenied",    0,
+					 { "EACCES1", "EACCES1", "ok2", "EACCES1", "EACCES1", "EACCES1", "EACCES1", "EACCES1", "EACCES1", "EACCES1", "EACCES1", "EACCES1", "EACCES1" } },
+	{ "1", "cut-before",               0, ALL("ok2") },
+	/* One more is a look at who stands there. This server takes the end of
+	 * an upload a second time. */
+	{ "1", "lose-answer",              0,
+					 { "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok3",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2",   "ok2" } },
+	{ "1-2", "lose-answer",            0,
+					 { "ok3",   "ok3",   "ok3",   "ok3",   "ok3",   "ok4",   "ok3",   "ok3",   "ok3",   "ok3",   "ok3",   "ok3",   "ok3" } },
+	{ "*", "lose-answer",              0, ALL("ETIMEDOUT2+") },
+	/* Answers without a body cannot be cut or stalled within it. */
+	{ "1", "cut 0",                    0,
+					 { "ok2",   "ok2",   "ok1",   "ok2",   "ok1",   "ok1",   "ok2",   "ok1",   "ok2",   "ok2",   "ok1",   "ok2",   "ok1" } },
+	{ "1", "cut 20",                   0,
+					 { "ok2",   "ok2",   "ok1",   "ok2",   "ok1",   "ok1",   "ok2",   "ok1",   "ok2",   "ok2",   "ok1",   "ok2",   "ok1" } },
+	{ "1", "stall-body 10",            0,
+					 { "ETIMEDOUT1", "ETIMEDOUT1", "ok1", "ETIMEDOUT1", "ok1", "ok1", "ETIMEDOUT1", "ok1", "ETIMEDOUT1", "ETIMEDOUT1", "ok1", "ETIMEDOUT1", "ok1" } },
+	/* Reads are raced by a second one. */
+	{ "1", "stall",                    0,
+					 { "ok2",   "ok2",   "ok2",   "ok2",   "ETIMEDOUT1", "ETIMEDOUT1", "ETIMEDOUT1", "ETIMEDOUT1", "ETIMEDOUT1", "ETIMEDOUT1", "ETIMEDOUT1", "ETIMEDOUT1", "ETIMEDOUT1" } },
+	/* Of answers in chunks none can be short in silence. */
+	{ "1", "short",                    0,
+					 { "ok2",   "ok2",   "ok1",   "-",     "ok1",   "ok1",   "-",     "ok1",   "-",     "ok2",   "ok1",   "ok2",   "ok1" } },
+	{ "*", "short",                    0,
+					 { "EIO4",  "EIO4",  "ok1",   "-",     "ok1",   "ok1",   "-",     "ok1",   "-",     "EIO4",  "ok1",   "EIO4",  "ok1" } },
+	{ "1", "flip 0",                   0,
+					 { "ok2",   "-",     "ok1",   "ok2",   "ok1",   "ok1",   "ok2",   "ok1",   "ok2",   "ok2",   "ok1",   "ok2",   "ok1" } },
+	{ "*", "flip 0",                   0,
+					 { "EIO4",  "-",     "ok1",   "EIO4",  "ok1",   "ok1",   "EIO4",  "ok1",   "EIO4",  "EIO4",  "ok1",   "EIO4",  "ok1" } },
+	/* What has no body cannot be damaged on the way up. */
+	{ "1", "flip-up 0",                0,
+					 { "ok1",   "ok1",   "ok1",   "ok1",   "ok2",   "ok2",   "ok1",   "ok1",   "ok2",   "ok1",   "ok2",   "ok2",   "ok1" } },
+	{ "1", "delay 300",                0, ALL("ok1") },
+	/* Repeated by a server in between: who stands there is not told
+	 * apart, nor who aborted. */
+	{ "1", "twice",                    0,
+					 { "ok1",   "ok1",   "ok1",   "ok1",   "ok1",   "-",     "ok1",   "ok1",   "ok1",   "ok1",   "ok1",   "ok1",   "-" } },
+	{ "1", "away 400",                 0, ALL("ok2+") },
+	{ "1", "close-keepalive",          1, ALL("ok1+") },
+	{ "1", "repeat-answer",            1, ALL("ok1+") },
+	{ "*", "status 500 InternalError", 0, ALL("ETIMEDOUT2+") },
+	{ "*", "status 503 SlowDown",      0, ALL("ETIMEDOUT2+") },
+	{ "*", "cut-before",               0, ALL("ETIMEDOUT2+") },
+};
+/* clang-format on */
+
+#define TEXT "forty bytes of content, and not one more"
+#define OLD "what stood there before"
+#define RANGE_AT 7
+#define RANGE_LEN 25
+
+static const char *source_text, *server_url, *proxy_url, *faults_file;
+static struct source direct;
+
+/* One pair of the table. */
+struct trial {
+	enum column col;
+	char dir[32], key[48], other[48];
+	char *upload_id; /* owned; begun past the proxy */
+	struct store_part part;
+	struct store_req req;
+	struct buf out;
+	struct err e;
+	const char *keys[2];
+};
+
+static void open_source(struct source *s, const char *url)
+{
+	struct source_options o;
+	struct err e = { .code = 0 };
+
+	source_options_init(&o);
+	o.endpoint = strdup(url);
+	if (source_open(s, source_text, &o, &e)) {
+		printf("Bail out! %s\n", e.text);
+		exit(1);
+	}
+	source_options_done(&o);
+}
+
+/* Replaces the proxy's rules in one step. */
+static void set_rule(const char *kind, const char *nth, const char *fault)
+{
+	char name[4096];
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "%s.new", faults_file);
+	f = fopen(name, "we");
+	if (!f || (fault && fprintf(f, "%s * %s %s\n", kind, nth, fault) < 0) ||
+	    fclose(f) || rename(name, faults_file)) {
+		printf("Bail out! cannot write the rules\n");
+		exit(1);
+	}
+}
+
+/* ---- past the proxy -------------------------------------------------------- */
+
+static int put(const char *key, const char *text)
+{
+	CLEANUP_REQ struct store_req req;
+
+	store_req_init(&req, STORE_PUT, key);
+	req.body = text;
+	req.body_len = strlen(text);
+	return store_run(direct.store, &req, NULL);
+}
+
+/* Whether the object holds this; NULL: whether there is none. */
+static bool holds(const char *key, const char *text)
+{
+	CLEANUP_REQ struct store_req req;
+	CLEANUP_BUF struct buf out = BUF_INIT(1 << 20);
+	int r;
+
+	store_req_init(&req, STORE_GET, key);
+	req.out = &out;
+	r = store_run(direct.store, &req, NULL);
+	if (!text)
+		return r == -ENOENT;
+	return !r && out.len == strlen(text) &&
+	       !memcmp(out.data, text, out.len);
+}
+
+static int upload_part(struct trial *t, const char *id)
+{
+	CLEANUP_REQ struct store_req req;
+	int r;
+
+	store_req_init(&req, STORE_UPLOAD_PART, t->key);
+	req.upload_id = id;
+	req.part_number = 1;
+	req.body = TEXT;
+	req.body_len = strlen(TEXT);
+	r = store_run(direct.store, &req, NULL);
+	t->part.number = 1;
+	if (!r)
+		memcpy(t->part.etag, req.object.etag, STORE_ETAG_MAX);
+	return r;
+}
+
+static int upload_end(struct trial *t, enum store_op op, const char *id)
+{
+	CLEANUP_REQ struct store_req req;
+
+	store_req_init(&req, op, t->key);
+	req.upload_id = id;
+	req.parts = &t->part;
+	req.part_count = 1;
+	return store_run(direct.store, &req, NULL);
+}
+
+/* What the operation finds. */
+static void set_up(struct trial *t)
+{
+	CLEANUP_REQ struct store_req req;
+	int r = 0;
+
+	if (t->col == PUT)
+		r = put(t->key, OLD);
+	else if (t->col != NEW && t->col < START)
+		r = put(t->key, TEXT);
+	if (!r && (t->col == LIST || t->col == MANY))
+		r = put(t->other, TEXT);
+	store_req_init(&req, STORE_UPLOAD_START, t->key);
+	if (!r && t->col > START) {
+		r = store_run(direct.store, &req, NULL);
+		t->upload_id = TAKE_PTR(req.upload_id_out);
+	}
+	if (!r && (t->col == FINISH || t->col == ABORT))
+		r = upload_part(t, t->upload_id);
+	if (r) {
+		printf("Bail out! setting up: %s\n", strerror(-r));
+		exit(1);
+	}
+}
+
+/* ---- through it ------------------------------------------------------------ */
+
+static void fill(struct trial *t)
+{
+	struct store_req *req = &t->req;
+	enum column col = t->col;
+
+	store_req_init(req, columns[col].op,
+		       col == COPY   ? t->other
+		       : col == LIST ? t->dir
+				     : t->key);
+	req->out = col == GET || col == RANGE ? &t->out : NULL;
+	req->offset = col == RANGE ? RANGE_AT : 0;
+	req->length = col == RANGE ? RANGE_LEN : 0;
+	req->body = TEXT;
+	req->body_len = strlen(TEXT);
+	req->if_absent = col == NEW;
+	req->source = t->key;
+	t->keys[0] = t->key;
+	t->keys[1] = t->other;
+	req->keys = t->keys;
+	req->key_count = 2;
+	req->upload_id = t->upload_id;
+	req->part_number = 1;
+	req->parts = &t->part;
+	req->part_count = 1;
+}
+
+static uint64_t all_requests(const struct store *s)
+{
+	struct store_counts c;
+	uint64_t n = 0;
+
+	store_counts(s, &c);
+	for (int op = 0; op < STORE_OP_COUNT; op++)
+		n += c.requests[op];
+	return n;
+}
+
+/* ---- judging --------------------------------------------------------------- */
+
+/* Whether it was done, as far as the server holds and the caller was told. */
+static bool is_done(struct trial *t)
+{
+	const struct store_req *req = &t->req;
+
+	switch (t->col) {
+	case GET:
+		return t->out.len == strlen(TEXT) &&
+		       !memcmp(t->out.data, TEXT, t->out.len);
+	case RANGE:
+		return t->out.len == RANGE_LEN &&
+		       !memcmp(t->out.data, TEXT + RANGE_AT, RANGE_LEN);
+	case HEAD:
+		return req->object.size == strlen(TEXT);
+	case LIST:
+		return req->list.count == 2 && !req->list.truncated &&
+		       !strcmp(req->list.entries[0].key, t->key) &&
+		       !strcmp(req->list.entries[1].key, t->other);
+	case PUT:
+	case NEW:
+		return holds(t->key, TEXT);
+	case COPY:
+		return holds(t->other, TEXT);
+	case DEL:
+		return holds(t->key, NULL);
+	case MANY:
+		return holds(t->key, NULL) && holds(t->other, NULL);
+	case START:
+		return !upload_part(t, req->upload_id_out) &&
+		       !upload_end(t, STORE_UPLOAD_FINISH,
+				   req->upload_id_out) &&
+		       holds(t->key, TEXT);
+	case PART:
+		memcpy(t->part.etag, req->object.etag, STORE_ETAG_MAX);
+		t->part.number = 1;
+		return !upload_end(t, STORE_UPLOAD_FINISH, t->upload_id) &&
+		       holds(t->key, TEXT);
+	case FINISH:
+		return holds(t->key, TEXT);
+	case ABORT:
+		return upload_part(t, t->upload_id) == -ENOENT;
+	default:
+		return false;
+	}
+}
+
+/* Whether nothing was done. Of a part nothing can be seen before the end. */
+static bool is_undone(struct trial *t)
+{
+	switch (t->col) {
+	case GET:
+	case RANGE:
+		return !t->out.len;
+	case LIST:
+		return !t->req.list.count;
+	case PUT:
+		return holds(t->key, OLD);
+	case NEW:
+		return holds(t->key, NULL);
+	case COPY:
+		return holds(t->other, NULL);
+	case DEL:
+		return holds(t->key, TEXT);
+	case MANY:
+		return holds(t->key, TEXT) && holds(t->other, TEXT);
+	case START:
+		return !t->req.upload_id_out;
+	case FINISH:
+		return holds(t->key, NULL) &&
+		       !upload_end(t, STORE_UPLOAD_FINISH, t->upload_id);
+	case ABORT:
+		return !upload_part(t, t->upload_id);
+	default:
+		return true;
+	}
+}
+
+static bool says_maybe(const struct err *e)
+{
+	return strstr(e->text, "all the same") ||
+	       strstr(e->text, "some may have been") ||
+	       strstr(e->text, "may have been begun");
+}
+
+static int code_of(const char *cell, size_t len)
+{
+	static const struct {
+		const char *word;
+		int code;
+	} words[] = { { "ok", 0 },
+		      { "EIO", -EIO },
+		      { "EACCES", -EACCES },
+		      { "ETIMEDOUT", -ETIMEDOUT } };
+
+	for (size_t i = 0; i < TAP_COUNT(words); i++)
+		if (strlen(words[i].word) == len &&
+		    !strncmp(words[i].word, cell, len))
+			return words[i].code;
+	printf("Bail out! no such outcome: %s\n", cell);
+	exit(1);
+}
+
+static void try_cell(const struct row *row, enum column col, const char *cell)
+{
+	static int serial;
+	struct trial t = { .col = col, .out = BUF_INIT(1 << 20) };
+	size_t word = strcspn(cell, "0123456789");
+	int code = code_of(cell, word);
+	unsigned long want = strtoul(cell + word, NULL, 10);
+	bool more = strchr(cell, '+') != NULL, right;
+	struct source via;
+	uint64_t n = 0;
+	int r;
+
+	(void)snprintf(t.dir, sizeof(t.dir), "t%d/", ++serial);
+	(void)snprintf(t.key, sizeof(t.key), "%sa", t.dir);
+	(void)snprintf(t.other, sizeof(t.other), "%sb", t.dir);
+	set_up(&t);
+	open_source(&via, proxy_url);
+	set_rule(row->before ? "HEAD" : columns[col].kind, row->nth,
+		 row->fault);
+	if (row->before) {
+		CLEANUP_REQ struct store_req warm;
+
+		store_req_init(&warm, STORE_HEAD, "absent");
+		(void)store_run(via.store, &warm, NULL);
+		n = all_requests(via.store);
+	}
+	fill(&t);
+	t.req.timeout_ms = code == -ETIMEDOUT ? 600 : 20000;
+	r = store_run(via.store, &t.req, &t.e);
+	n = all_requests(via.store) - n;
+	set_rule("*", "*", NULL);
+	right = r == code && (more ? n >= want : n == want) &&
+		(r ? says_maybe(&t.e) || is_undone(&t) : is_done(&t));
+	ok(right, "%s: %s %s: %s", columns[col].name, row->nth, row->fault,
+	   cell);
+	if (!right)
+		printf("# %d after %d: %s\n", r, (int)n, t.e.text);
+	store_req_done(&t.req);
+	buf_done(&t.out);
+	free(t.upload_id);
+	source_done(&via);
+}
+
+int main(int argc, char **argv)
+{
+	int first, end;
+
+	if (argc != 6) {
+		fprintf(stderr,
+			"usage: fault_table SOURCE SERVER-URL PROXY-URL "
+			"FAULTS-FILE reads|writes\n");
+		return 2;
+	}
+	first = strcmp(argv[5], "reads") ? PUT : GET;
+	end = first == GET ? PUT : COLUMNS;
+	source_text = argv[1];
+	server_url = argv[2];
+	proxy_url = argv[3];
+	faults_file = argv[4];
+	open_source(&direct, server_url);
+	for (size_t i = 0; i < TAP_COUNT(rows); i++)
+		for (int col = first; col < end; col++)
+			if (strcmp(rows[i].cells[col], "-"))
+				try_cell(&rows[i], (enum column)col,
+					 rows[i].cells[col]);
+	source_done(&direct);
+	return tap_done();
+}
