@@ -21,8 +21,8 @@
  *   -EACCES     the credentials or permissions do not allow it
  *   -ESTALE     if_match did not hold
  *   -EEXIST     if_absent did not hold, or an UPLOAD_FINISH with it raced. Where
- *               nobody could look (the text says so), the object may be one's
- *               own, written by an attempt whose answer was lost.
+ *               nobody could look (the text says so), or a server in between
+ *               repeats requests, the object may be one's own.
  *   -ERANGE     the range starts beyond the object's end
  *   -ENAMETOOLONG, -EILSEQ  a key this store cannot hold
  *   -EISDIR, -ENOTDIR  only of directories as stores: a directory stands at the
