@@ -5,6 +5,11 @@
  * "a.txt", "a/…", "a0". The batch is chosen by a heap of as many names as the
  * page can still take; the names behind it are read by another pass over the
  * directory when (and if) the page gets there.
+ *
+ * A walk whose page ended early is kept for a few seconds, for the next page to
+ * go on with: in a directory of 100,000 names each page would read them all
+ * again. Batches after a level's first are larger for the same reason. What is
+ * kept are names; what stands behind one is looked at when its page is made.
  */
 #include "s3/file_list.h"
 
@@ -15,6 +20,11 @@
 #include <string.h>
 
 #include "s3/base/cleanup.h"
+#include "s3/base/clock.h"
+
+#define BATCH 65536 /* names of a level, after its first batch */
+#define KEEP_MS 5000
+#define KEEP_DEPTH 16 /* of open directories */
 
 struct level {
 	int fd; /* owned */
@@ -26,10 +36,13 @@ struct level {
 	char *floor; /* last name of the batch before; owned */
 };
 
-struct walk {
+struct file_walk {
 	const struct file_root *root;
 	struct store_req *req;
-	const char *start; /* only keys behind it; "" for all */
+	char *prefix; /* owned */
+	char *start; /* only keys behind it; "" for all; owned */
+	char *token; /* of the next page, if kept; owned */
+	uint64_t born_ms; /* clock_now_ms */
 	const char *leaf; /* what names in the first level begin with */
 	size_t max; /* entries on the page */
 	bool flat; /* with delimiter */
@@ -48,12 +61,20 @@ static void level_done(struct level *l)
 	cleanup_closep(&l->fd);
 }
 
-static void walk_done(struct walk *w)
+static void walk_free(struct file_walk *w)
 {
+	if (!w)
+		return;
 	while (w->depth)
 		level_done(&w->levels[--w->depth]);
 	free(w->levels);
+	free(w->prefix);
+	free(w->start);
+	free(w->token);
+	free(w);
 }
+
+DEFINE_CLEANUP(struct file_walk *, walk_free)
 
 /* ---- what counts as an object --------------------------------------- */
 
@@ -187,7 +208,7 @@ static int keep_name(struct level *l, const char *name, size_t limit)
 
 /* The part of `start` below this level; "" when all of the level comes after
  * it. (A level that comes before it as a whole is never entered.) */
-static const char *start_below(const struct walk *w, const struct level *l)
+static const char *start_below(const struct file_walk *w, const struct level *l)
 {
 	if (strncmp(w->start, w->path, l->path_len))
 		return "";
@@ -195,7 +216,7 @@ static const char *start_below(const struct walk *w, const struct level *l)
 }
 
 /* name: with a slash if a directory. */
-static bool is_wanted(const struct walk *w, const struct level *l,
+static bool is_wanted(const struct file_walk *w, const struct level *l,
 		      const char *name, bool is_dir)
 {
 	const char *start = start_below(w, l);
@@ -220,11 +241,11 @@ static bool is_own(const char *path, const char *name)
 }
 
 /* Fills the level's batch with the first names behind its floor. */
-static int read_names(struct walk *w, struct level *l)
+static int read_names(struct file_walk *w, struct level *l)
 {
 	CLEANUP(file_closedirp) DIR *dir = file_read_dir(l->fd, "");
 	/* One that does not fit tells that the page is truncated. */
-	size_t limit = w->max - w->req->list.count + 1;
+	size_t limit = l->floor ? BATCH : w->max - w->req->list.count + 1;
 	struct dirent *entry;
 	int r = 0;
 
@@ -255,7 +276,7 @@ static int read_names(struct walk *w, struct level *l)
 	return 0;
 }
 
-static int read_more(struct walk *w, struct level *l)
+static int read_more(struct file_walk *w, struct level *l)
 {
 	free(l->floor);
 	l->floor = TAKE_PTR(l->names[l->count - 1]);
@@ -269,7 +290,7 @@ static int read_more(struct walk *w, struct level *l)
 
 /* ---- the walk -------------------------------------------------------- */
 
-static int emit(struct walk *w, bool is_prefix, const struct stat *st)
+static int emit(struct file_walk *w, bool is_prefix, const struct stat *st)
 {
 	struct store_list *list = &w->req->list;
 	struct store_object object;
@@ -285,7 +306,7 @@ static int emit(struct walk *w, bool is_prefix, const struct stat *st)
 }
 
 /* The object that is the directory just entered, if it is one. */
-static int emit_marker(struct walk *w, int fd)
+static int emit_marker(struct file_walk *w, int fd)
 {
 	struct stat st;
 
@@ -298,7 +319,7 @@ static int emit_marker(struct walk *w, int fd)
 }
 
 /* Enters the directory that w->path names; takes fd. */
-static int push_level(struct walk *w, int fd_in)
+static int push_level(struct file_walk *w, int fd_in)
 {
 	CLEANUP_FD int fd = fd_in;
 	struct level *l;
@@ -323,7 +344,8 @@ static int push_level(struct walk *w, int fd_in)
 	return read_names(w, l);
 }
 
-static int visit_dir(struct walk *w, const struct level *l, const char *name)
+static int visit_dir(struct file_walk *w, const struct level *l,
+		     const char *name)
 {
 	int fd;
 
@@ -338,7 +360,8 @@ static int visit_dir(struct walk *w, const struct level *l, const char *name)
 	return fd < 0 ? fd : push_level(w, fd);
 }
 
-static int visit_file(struct walk *w, const struct level *l, const char *name)
+static int visit_file(struct file_walk *w, const struct level *l,
+		      const char *name)
 {
 	struct stat st;
 
@@ -349,7 +372,7 @@ static int visit_file(struct walk *w, const struct level *l, const char *name)
 	return emit(w, false, &st);
 }
 
-static int step(struct walk *w)
+static int step(struct file_walk *w)
 {
 	struct level *l = &w->levels[w->depth - 1];
 	char *name;
@@ -370,7 +393,7 @@ static int step(struct walk *w)
 	return visit_dir(w, l, name);
 }
 
-static int walk_all(struct walk *w)
+static int walk_all(struct file_walk *w)
 {
 	struct store_list *list = &w->req->list;
 	int r = 0;
@@ -384,6 +407,8 @@ static int walk_all(struct walk *w)
 	}
 	if (r || !w->full || !list->count)
 		return r;
+	/* What did not fit is met again. */
+	w->levels[w->depth - 1].next--;
 	list->next = strdup(list->entries[list->count - 1].key);
 	if (!list->next)
 		return -ENOMEM;
@@ -392,7 +417,7 @@ static int walk_all(struct walk *w)
 }
 
 /* Splits the prefix into the directory to begin in and the start of a name. */
-static int begin(struct walk *w, const char *prefix)
+static int begin(struct file_walk *w, const char *prefix)
 {
 	const char *slash = strrchr(prefix, '/');
 	size_t dir_len = slash ? (size_t)(slash - prefix) + 1 : 0;
@@ -433,41 +458,134 @@ static char *flat_start(const char *start, const char *prefix)
 	return copy;
 }
 
-int file_list(const struct file_root *root, struct store_req *req,
-	      struct err *e)
+/* ---- from page to page ------------------------------------------------ */
+
+void file_lists_init(struct file_lists *l)
 {
-	__attribute__((cleanup(walk_done))) struct walk w = {
-		.root = root,
-		.req = req,
-		.flat = req->delimiter != NULL,
-		.max = req->max_keys,
-	};
-	const char *prefix = req->key ? req->key : "";
+	memset(l, 0, sizeof(*l));
+	lock_init(&l->lock, LOCK_RANK_BASE);
+}
+
+void file_lists_done(struct file_lists *l)
+{
+	for (size_t i = 0; i < FILE_LISTS_KEPT; i++)
+		walk_free(l->kept[i]);
+	lock_done(&l->lock);
+}
+
+static bool goes_on(const struct file_walk *w, const struct store_req *req)
+{
+	return req->continuation && !strcmp(w->token, req->continuation) &&
+	       !strcmp(w->prefix, req->key ? req->key : "") &&
+	       w->flat == (req->delimiter != NULL) &&
+	       (!req->start_after ||
+		strcmp(req->start_after, req->continuation) <= 0);
+}
+
+/* The walk that this page goes on with, or NULL; ends those that are old. */
+static struct file_walk *take_kept(struct file_lists *l,
+				   const struct store_req *req)
+{
+	struct file_walk *old[FILE_LISTS_KEPT] = { NULL }, *found = NULL;
+	uint64_t now_ms = clock_now_ms();
+
+	lock_take(&l->lock);
+	for (size_t i = 0; i < FILE_LISTS_KEPT; i++) {
+		struct file_walk **w = &l->kept[i];
+
+		if (*w && now_ms - (*w)->born_ms > KEEP_MS)
+			old[i] = TAKE_PTR(*w);
+		else if (*w && !found && goes_on(*w, req))
+			found = TAKE_PTR(*w);
+	}
+	lock_drop(&l->lock);
+	for (size_t i = 0; i < FILE_LISTS_KEPT; i++)
+		walk_free(old[i]);
+	return found;
+}
+
+/* In the place of the oldest if there is no other. */
+static void keep(struct file_lists *l, struct file_walk *w)
+{
+	struct file_walk *old;
+	size_t at = 0;
+
+	lock_take(&l->lock);
+	for (size_t i = 1; i < FILE_LISTS_KEPT && l->kept[at]; i++)
+		if (!l->kept[i] || l->kept[i]->born_ms < l->kept[at]->born_ms)
+			at = i;
+	old = l->kept[at];
+	l->kept[at] = w;
+	lock_drop(&l->lock);
+	walk_free(old);
+}
+
+static int open_walk(struct file_walk **ret_walk, const struct file_root *root,
+		     struct store_req *req, size_t max)
+{
+	CLEANUP(walk_freep) struct file_walk *w = calloc(1, sizeof(*w));
 	const char *after = req->start_after ? req->start_after : "";
 	const char *token = req->continuation ? req->continuation : "";
-	CLEANUP_FREE char *start = NULL;
-	struct stat st;
+	const char *start = strcmp(after, token) > 0 ? after : token;
 	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->root = root;
+	w->req = req;
+	w->max = max;
+	w->flat = req->delimiter != NULL;
+	w->born_ms = clock_now_ms();
+	w->prefix = strdup(req->key ? req->key : "");
+	if (w->prefix)
+		w->start = w->flat ? flat_start(start, w->prefix)
+				   : strdup(start);
+	if (!w->start)
+		return -ENOMEM;
+	r = begin(w, w->prefix);
+	*ret_walk = TAKE_PTR(w); /* its path tells where it failed */
+	return r;
+}
+
+int file_list(const struct file_root *root, struct file_lists *lists,
+	      struct store_req *req, struct err *e)
+{
+	CLEANUP(walk_freep) struct file_walk *w = NULL;
+	size_t max = req->max_keys;
+	struct stat st;
+	int r = 0;
 
 	if (req->delimiter && strcmp(req->delimiter, "/"))
 		return err_set(e, -EINVAL, "LIST with delimiter '%s'",
 			       req->delimiter);
-	if (!w.max || w.max > STORE_LIST_PAGE)
-		w.max = STORE_LIST_PAGE;
-	w.start = strcmp(after, token) > 0 ? after : token;
-	start = w.flat ? flat_start(w.start, prefix) : strdup(w.start);
-	if (!start)
-		return file_error(root, req, prefix, ENOMEM, e);
-	w.start = start;
-	r = begin(&w, prefix);
+	if (!max || max > STORE_LIST_PAGE)
+		max = STORE_LIST_PAGE;
+	w = take_kept(lists, req);
+	if (w) {
+		w->req = req;
+		w->max = max;
+		w->full = false;
+		free(TAKE_PTR(w->token));
+	} else {
+		r = open_walk(&w, root, req, max);
+	}
 	if (!r)
-		r = walk_all(&w);
+		r = walk_all(w);
 	/* The emptiness of a directory that was removed says nothing. */
 	if (!r && (fstat(root->fd, &st) || !st.st_nlink))
 		r = -ENOENT;
+	if (!r && req->list.truncated && w->depth <= KEEP_DEPTH) {
+		w->token = strdup(req->list.next);
+		if (w->token)
+			keep(lists, TAKE_PTR(w));
+	}
 	if (!r)
 		return 0;
 	store_list_done(&req->list);
 	/* Only the root can have made it here with ENOENT. */
-	return file_error(root, req, *w.path ? w.path : prefix, -r, e);
+	return file_error(root, req,
+			  w && *w->path ? w->path
+			  : req->key	? req->key
+					: "",
+			  -r, e);
 }

@@ -37,6 +37,7 @@ struct worker {
 struct file_store {
 	struct store store;
 	struct file_root root;
+	struct file_lists lists;
 	struct worker workers[WORKERS];
 	unsigned int started; /* threads; set at open */
 
@@ -74,7 +75,7 @@ static void execute(struct file_store *f, struct store_req *req,
 		(void)file_put(root, req, e);
 		break;
 	case STORE_LIST:
-		(void)file_list(root, req, e);
+		(void)file_list(root, &f->lists, req, e);
 		break;
 	case STORE_COPY:
 		(void)file_copy(root, req, cancelled, e);
@@ -234,6 +235,7 @@ static void file_free(struct store *s)
 		(void)pthread_join(f->workers[i].thread, NULL);
 	(void)pthread_cond_destroy(&f->wake);
 	lock_done(&f->lock);
+	file_lists_done(&f->lists);
 	file_root_close(&f->root);
 	free(f->store.name);
 	free(f);
@@ -277,6 +279,7 @@ int file_store_open(struct store **ret_store, const char *dir, struct err *e)
 	}
 	f->root.bytes_in = &f->store.bytes_in;
 	f->root.bytes_out = &f->store.bytes_out;
+	file_lists_init(&f->lists);
 	lock_init(&f->lock, LOCK_RANK_STORE);
 	cond_init(&f->wake);
 	for (int p = 0; p < STORE_PRIORITY_COUNT; p++)

@@ -395,6 +395,87 @@ static void test_kill(void)
 	buf_done(&out);
 }
 
+/* All keys below "d/", page by page; in the midst of it `gone` is removed. */
+static void list_paged(struct store *s, const char *delimiter, uint32_t max,
+		       const char *gone, struct buf *out)
+{
+	char *token = NULL;
+	bool more = true;
+
+	buf_reset(out);
+	while (more) {
+		struct store_req req;
+
+		store_req_init(&req, STORE_LIST, "d/");
+		req.delimiter = delimiter;
+		req.continuation = token;
+		req.max_keys = max;
+		if (store_run(s, &req, NULL))
+			abort();
+		for (size_t i = 0; i < req.list.count; i++)
+			(void)buf_addf(out, "%s ", req.list.entries[i].key);
+		if (gone)
+			(void)unlink(path(gone));
+		more = req.list.truncated;
+		free(token);
+		token = more ? strdup(req.list.next) : NULL;
+		store_req_done(&req);
+	}
+}
+
+/* Pages of any size, each going on with the walk of the one before, make the
+ * listing that one page makes. */
+static void test_pages(void)
+{
+	static const char *const delimiters[] = { NULL, "/" };
+	struct buf whole = BUF_INIT(1 << 20), paged = BUF_INIT(1 << 20);
+	struct store *s;
+	char name[64];
+
+	fresh_dir("/tmp");
+	(void)mkdir(path("d"), 0755);
+	for (unsigned int i = 0; i < 12; i++) {
+		(void)snprintf(name, sizeof(name), "d/%u", i * 7 % 12);
+		(void)mkdir(path(name), 0755);
+		for (unsigned int k = 0; k < i % 5; k++) {
+			(void)snprintf(name, sizeof(name), "d/%u/%u.x",
+				       i * 7 % 12, k);
+			write_file(name, "", 0);
+		}
+		(void)snprintf(name, sizeof(name), "d/%u-", i);
+		write_file(name, "", 0);
+	}
+	s = open_store();
+	for (int i = 0; i < 2; i++) {
+		bool same = true;
+
+		list_paged(s, delimiters[i], 1000, NULL, &whole);
+		for (uint32_t max = 1; max < 40; max++) {
+			list_paged(s, delimiters[i], max, NULL, &paged);
+			same = same && whole.len == paged.len &&
+			       !strcmp(whole.data, paged.data);
+		}
+		ok(same && whole.len > 20, "pages of 1 to 39, delimiter %s",
+		   delimiters[i] ? delimiters[i] : "none");
+	}
+	list_paged(s, "/", 3, "d/9-", &paged);
+	ok(!strstr(paged.data, "d/9-") && strstr(paged.data, "d/8-"),
+	   "what is removed meanwhile is not listed");
+	/* Listings that are not gone on with make room for others. */
+	for (uint32_t max = 1; max < 10; max++) {
+		struct store_req req;
+
+		store_req_init(&req, STORE_LIST, "d/");
+		req.max_keys = max;
+		is_int(store_run(s, &req, NULL), 0, "a first page of %u", max);
+		store_req_done(&req);
+	}
+	store_free(s);
+	buf_done(&whole);
+	buf_done(&paged);
+	remove_dir();
+}
+
 static void test_big_directory(void)
 {
 	enum { FILES = 5000 };
@@ -581,6 +662,7 @@ int main(void)
 		test_etags("/dev/shm");
 	test_named_temporaries();
 	test_kill();
+	test_pages();
 	test_big_directory();
 	test_parents_race();
 	test_queues();
