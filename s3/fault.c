@@ -20,6 +20,7 @@ static const struct code_fault by_code[] = {
 	{ "NoSuchUpload", { -ENOENT, FAULT_FINAL, false } },
 	{ "NoSuchVersion", { -ENOENT, FAULT_FINAL, false } },
 	{ "NotFound", { -ENOENT, FAULT_FINAL, false } },
+	{ "NoSuchLifecycleConfiguration", { -ENOENT, FAULT_FINAL, false } },
 	{ "NoSuchBucket", { -ENXIO, FAULT_FINAL, false } },
 	/* not allowed */
 	{ "AccessDenied", { -EACCES, FAULT_FINAL, false } },

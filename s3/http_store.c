@@ -104,6 +104,20 @@ static void http_expect(struct store *store, unsigned int count)
 	xfer_expect(http_store_of(store)->xfer, count);
 }
 
+static void http_about(struct store *store, struct store_about *ret_about)
+{
+	struct http_store *s = http_store_of(store);
+
+	*ret_about = (struct store_about){ .anonymous = !s->creds };
+	if (s->creds)
+		creds_describe(s->creds, &ret_about->keys);
+	LOCK_SCOPE(&s->lock);
+	(void)snprintf(ret_about->endpoint, sizeof(ret_about->endpoint), "%s",
+		       s->site.origin);
+	(void)snprintf(ret_about->region, sizeof(ret_about->region), "%s",
+		       s->region);
+}
+
 static void end_calls(struct http_store *s)
 {
 	LOCK_SCOPE(&s->lock);
@@ -142,6 +156,7 @@ static const struct store_ops http_ops = {
 	.submit = http_submit,
 	.cancel = http_cancel,
 	.expect = http_expect,
+	.about = http_about,
 	.free = http_free,
 };
 

@@ -29,6 +29,7 @@ const struct price_table price_default = {
 			[STORE_UPLOAD_PART] = WRITE_PER_1000,
 			[STORE_UPLOAD_FINISH] = WRITE_PER_1000,
 			[STORE_UPLOAD_ABORT] = 0,
+			[STORE_CONFIG] = READ_PER_1000,
 		},
 	.per_gb_in = 0.09,
 	.per_gb_out = 0,

@@ -90,6 +90,14 @@ static int check_list(const struct store_req *req, struct err *e)
 	return 0;
 }
 
+static int check_config(const struct store_req *req, struct err *e)
+{
+	if (req->out && req->key &&
+	    (!strcmp(req->key, "versioning") || !strcmp(req->key, "lifecycle")))
+		return 0;
+	return err_set(e, -EINVAL, "CONFIG of nothing known");
+}
+
 int request_check(const struct store_req *req, struct err *e)
 {
 	const char *name = store_op_name(req->op);
@@ -117,6 +125,8 @@ int request_check(const struct store_req *req, struct err *e)
 	case STORE_UPLOAD_ABORT:
 		r = check_new_key(req, e);
 		return r ? r : check_upload(req, e);
+	case STORE_CONFIG:
+		return check_config(req, e);
 	case STORE_OP_COUNT:
 		break;
 	}
@@ -214,6 +224,7 @@ static const char *method_of(enum store_op op)
 		[STORE_UPLOAD_PART] = "PUT",
 		[STORE_UPLOAD_FINISH] = "POST",
 		[STORE_UPLOAD_ABORT] = "DELETE",
+		[STORE_CONFIG] = "GET",
 	};
 
 	return methods[op];
@@ -250,6 +261,9 @@ static void add_query(struct url_query *q, const struct request *r,
 	switch (r->op) {
 	case STORE_LIST:
 		add_list_query(q, r, n);
+		break;
+	case STORE_CONFIG:
+		url_query_add(q, r->key, "");
 		break;
 	case STORE_DELETE_MANY:
 		url_query_add(q, "delete", "");
@@ -487,7 +501,7 @@ static void set_transfer(struct xfer_req *x, const struct request *r)
 	x->hedge = hedge_of(r->op);
 	x->body = r->body;
 	x->body_len = r->body_len;
-	x->out = r->op == STORE_GET ? req->out : NULL;
+	x->out = r->op == STORE_GET || r->op == STORE_CONFIG ? req->out : NULL;
 	x->out_status = req->length ? 206 : 200;
 	x->reply_max = r->op == STORE_LIST || r->op == STORE_DELETE_MANY
 			       ? LIST_MAX
@@ -506,7 +520,8 @@ int request_fill(const struct request *r, const struct url_site *site,
 	CLEANUP_BUF struct buf query = BUF_INIT(32 << 10);
 	struct url_query q = { .count = 0 };
 	struct numbers n;
-	bool in_bucket = r->op != STORE_LIST && r->op != STORE_DELETE_MANY;
+	bool in_bucket = r->op != STORE_LIST && r->op != STORE_DELETE_MANY &&
+			 r->op != STORE_CONFIG;
 	int ret;
 
 	set_transfer(x, r);

@@ -30,6 +30,7 @@ const char *store_op_name(enum store_op op)
 		[STORE_UPLOAD_PART] = "UPLOAD_PART",
 		[STORE_UPLOAD_FINISH] = "UPLOAD_FINISH",
 		[STORE_UPLOAD_ABORT] = "UPLOAD_ABORT",
+		[STORE_CONFIG] = "CONFIG",
 	};
 
 	return (unsigned int)op < STORE_OP_COUNT ? names[op] : "?";
@@ -199,6 +200,14 @@ void store_note_date(struct store *s, int64_t date_s)
 		return;
 	atomic_store(&s->date_offset_ms, date_s * 1000 - (int64_t)now_ms);
 	atomic_store(&s->date_at_ms, now_ms ? now_ms : 1);
+}
+
+bool store_about(struct store *s, struct store_about *ret_about)
+{
+	if (!s->ops->about)
+		return false;
+	s->ops->about(s, ret_about);
+	return true;
 }
 
 void store_free(struct store *s)

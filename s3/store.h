@@ -58,6 +58,7 @@
 #include "s3/base/err.h"
 #include "s3/base/list.h"
 #include "s3/base/lock.h"
+#include "s3/creds.h"
 #include "s3/meta.h"
 
 #define STORE_KEY_MAX 1024
@@ -79,6 +80,7 @@ enum store_op {
 	STORE_UPLOAD_PART, /* part, */
 	STORE_UPLOAD_FINISH, /* complete, */
 	STORE_UPLOAD_ABORT, /* abort */
+	STORE_CONFIG, /* how the bucket is set up; see s3/bucket.h */
 	STORE_OP_COUNT
 };
 
@@ -129,7 +131,8 @@ struct store_req {
 	/* Filled in by the submitter; zero means absent. */
 	enum store_op op;
 	enum store_priority priority;
-	const char *key; /* LIST: the prefix */
+	const char *key; /* LIST: the prefix; CONFIG: "versioning" or
+			    "lifecycle" */
 	uint32_t timeout_ms; /* in all, with repetitions; 0: the store's */
 	void (*done)(struct store_req *req);
 	void *arg; /* the submitter's */
@@ -138,7 +141,8 @@ struct store_req {
 	 * range that reaches past the end yields what is there. */
 	uint64_t offset;
 	uint64_t length;
-	struct buf *out; /* content is appended; its ceiling holds; left as it
+	struct buf *
+		out; /* GET, CONFIG: content is appended; its ceiling holds; left as it
 			    was on failure */
 	const char
 		*if_match; /* GET, HEAD, COPY (the source): ETag, no quotes */
@@ -201,6 +205,15 @@ struct store_counts {
 	uint64_t retries;
 };
 
+/* What there is to tell people of an S3 server. */
+struct store_about {
+	char endpoint
+		[256]; /* "https://host:port" that the bucket is asked at */
+	char region[64]; /* that is signed for, as learned by now */
+	bool anonymous;
+	struct creds_about keys; /* unless anonymous */
+};
+
 struct store;
 
 struct store_ops {
@@ -210,6 +223,8 @@ struct store_ops {
 	void (*cancel)(struct store *s, struct store_req *req);
 	/* May be NULL. */
 	void (*expect)(struct store *s, unsigned int count);
+	/* NULL where there is nothing to tell. */
+	void (*about)(struct store *s, struct store_about *ret_about);
 	void (*free)(struct store *s);
 };
 
@@ -257,6 +272,8 @@ void store_counts(const struct store *s, struct store_counts *out);
  * request and ask again.
  */
 int store_now(const struct store *s, uint32_t max_age_ms, int64_t *ret_s);
+/* False, and nothing told, for a store that is no server. */
+bool store_about(struct store *s, struct store_about *ret_about);
 /* For implementations: notes the Date of a reply that just came. */
 void store_note_date(struct store *s, int64_t date_s);
 void store_free(struct store *s); /* NULL is accepted */

@@ -28,6 +28,7 @@ static const struct verb verbs[] = {
 	{ "rm", cmd_rm, "remove files and directories from a bucket" },
 	{ "log", cmd_log, "list versions of a tree, restore an old one" },
 	{ "gc", cmd_gc, "delete content that no tree refers to" },
+	{ "doctor", cmd_doctor, "look for what is wrong, and say what to do" },
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -277,10 +277,8 @@ static void catch_signals(void)
 	}
 }
 
-/* What settings files and the environment say of this source, under what the
- * command line said. */
-static int gather(struct session_options *all, const char *source,
-		  const struct session_options *o, struct err *e)
+int session_settings(struct session_options *all, const char *source,
+		     const struct session_options *o, struct err *e)
 {
 	const char *dir = getenv("ASSETFS_CACHE_DIR");
 	int r = settings_read(source, option_word, all, e);
@@ -339,7 +337,7 @@ int session_open(struct session *s, const char *source,
 	s->unbilled = !strncmp(source, "file:", 5);
 	catch_signals();
 	session_options_init(&s->options);
-	r = gather(&s->options, source, o, e);
+	r = session_settings(&s->options, source, o, e);
 	if (!r)
 		r = source_open(&s->source, source, &s->options.source, e);
 	if (!r)

@@ -70,6 +70,14 @@ void session_options_done(struct session_options *o);
 int session_option(struct session_options *o, int opt, const char *value,
 		   struct err *e);
 
+/*
+ * What holds for this source: settings files, over them the environment, over
+ * that `o`, what the command line said. all: as initialised. Errors: those of
+ * settings_read, and of bad values.
+ */
+int session_settings(struct session_options *all, const char *source,
+		     const struct session_options *o, struct err *e);
+
 struct session {
 	struct session_options options; /* with those of settings files */
 	struct source source;

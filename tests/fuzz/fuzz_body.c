@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "s3/body.h"
+#include "s3/bucket.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_list(const struct store_list *l, const char *prefix)
@@ -30,6 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct store_object object;
 	struct body_error error;
 	struct store_list list;
+	enum bucket_versions versions;
+	struct bucket_rules rules;
 	char *id = NULL;
 
 	if (*prefix) {
@@ -45,5 +48,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)body_read_deleted(&deleted, &error, data, size);
 	if (!body_read_upload(&id, data, size))
 		free(id);
+	(void)bucket_read_versions(&versions, data, size);
+	if (!bucket_read_rules(&rules, data, size)) {
+		if (rules.count > BUCKET_RULES_MAX)
+			abort();
+		bucket_rules_done(&rules);
+	}
 	return 0;
 }

@@ -1,0 +1,158 @@
+/*
+ * assetctl doctor: what is right and wrong between this machine and a bucket.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3/base/buf.h"
+#include "s3/base/cleanup.h"
+#include "s3/base/log.h"
+#include "tools/cmd.h"
+#include "tools/doctor.h"
+#include "tools/quote.h"
+
+enum {
+	OPT_READ_ONLY = OPT_VERB_FIRST,
+};
+
+static const char help[] =
+	"usage: assetctl doctor [OPTIONS] SOURCE\n"
+	"\n"
+	"Looks at the way to a bucket, the rights on it, how it is set up, "
+	"and\n"
+	"at this machine; says what to do where something is not well. Puts "
+	"an\n"
+	"object of a few bytes below .assetfs/ and deletes it.\n"
+	"\n"
+	"  --read-only            put nothing\n";
+
+struct run {
+	struct doctor doctor; /* first: found by it */
+	struct session_options given, all;
+	json_t *checks; /* NULL: for people */
+	bool lost; /* memory ran out */
+};
+
+static void print(struct doctor *d, enum doctor_status status,
+		  const char *check, const char *text)
+{
+	CLEANUP_BUF struct buf line = BUF_INIT(8192);
+
+	(void)d;
+	(void)quote_terminal(&line, text, strlen(text));
+	(void)printf("%-5s %-12s %s\n", doctor_status_name(status), check,
+		     line.data ? line.data : "");
+	(void)fflush(stdout); /* main looks at it */
+}
+
+static void keep(struct doctor *d, enum doctor_status status, const char *check,
+		 const char *text)
+{
+	struct run *run = (struct run *)d;
+	CLEANUP_BUF struct buf line = BUF_INIT(8192);
+
+	(void)quote_terminal(&line, text, strlen(text));
+	run->lost |= json_array_append_new(
+			     run->checks,
+			     json_pack("{s:s, s:s, s:s}", "check", check,
+				       "status", doctor_status_name(status),
+				       "text", line.data ? line.data : "")) !=
+		     0;
+}
+
+static void print_json(struct run *run)
+{
+	json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:O}", "verb", "doctor",
+			      "source", run->doctor.source, "warned",
+			      (json_int_t)run->doctor.warned, "failed",
+			      (json_int_t)run->doctor.failed, "checks",
+			      run->checks);
+	char *text = o ? json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER)
+		       : NULL;
+
+	run->lost |= !text;
+	if (text)
+		(void)puts(text);
+	free(text);
+	json_decref(o);
+}
+
+static int examine(struct run *run)
+{
+	struct doctor *d = &run->doctor;
+	struct err e = { 0 };
+
+	if (session_settings(&run->all, d->source, &run->given, &e)) {
+		log_error("%s", e.text);
+		return EXIT_FAILED;
+	}
+	d->options = &run->all;
+	d->found = print;
+	if (run->given.json) {
+		d->found = keep;
+		run->checks = json_array();
+		run->lost = !run->checks;
+	}
+	doctor_store(d);
+	doctor_host(d);
+	if (run->checks)
+		print_json(run);
+	json_decref(run->checks);
+	if (run->lost)
+		log_error("out of memory");
+	return d->failed || run->lost ? EXIT_FAILED : EXIT_OK;
+}
+
+static int usage_error(const char *text)
+{
+	log_error("%s; try 'assetctl doctor --help'", text);
+	return EXIT_USAGE;
+}
+
+static int parse(struct run *run, int argc, char **argv)
+{
+	static const struct option table[] = {
+		{ "read-only", no_argument, NULL, OPT_READ_ONLY },
+		SESSION_LONG,
+		{ 0 },
+	};
+	struct err e = { 0 };
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, SESSION_SHORT, table, NULL)) !=
+	       -1) {
+		if (opt == '?')
+			return EXIT_USAGE;
+		if (opt == OPT_READ_ONLY)
+			run->doctor.read_only = true;
+		else if (session_option(&run->given, opt, optarg, &e) < 0)
+			return usage_error(e.text);
+	}
+	if (run->given.help)
+		return EXIT_OK;
+	if (optind + 1 != argc)
+		return usage_error(optind == argc ? "SOURCE is missing"
+						  : "one SOURCE at a time");
+	run->doctor.source = argv[optind];
+	return EXIT_OK;
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	struct run run = { .checks = NULL };
+	int status;
+
+	session_options_init(&run.given);
+	session_options_init(&run.all);
+	status = parse(&run, argc, argv);
+	if (status == EXIT_OK && run.given.help)
+		(void)printf("%s%s", help, session_help);
+	else if (status == EXIT_OK)
+		status = examine(&run);
+	session_options_done(&run.given);
+	session_options_done(&run.all);
+	return status;
+}
