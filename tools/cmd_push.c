@@ -21,6 +21,7 @@ enum {
 	OPT_EXCLUDE,
 	OPT_FILES_FROM,
 	OPT_JOBS,
+	OPT_PLAIN,
 	OPT_SINGLE_WRITER,
 };
 
@@ -45,6 +46,8 @@ static const char help[] =
 	"names,\n"
 	"                         a path below SRC on each line\n"
 	"  -0, --from0            paths in FILE are ended by NULs\n"
+	"  --plain                each file an object at its path, as other\n"
+	"                         tools have it\n"
 	"  --jobs N               uploads at a time\n"
 	"  --dry-run              say what would be done, change nothing\n"
 	"  --single-writer        commit although the server cannot keep two\n"
@@ -97,6 +100,9 @@ static int take_option(struct push_args *a, int opt, struct err *e)
 	case '0':
 		a->push.sources.from0 = true;
 		return 0;
+	case OPT_PLAIN:
+		a->push.plain = true;
+		return 0;
 	case OPT_SINGLE_WRITER:
 		a->session.single_writer = true;
 		return 0;
@@ -136,6 +142,7 @@ static int parse(struct push_args *a, int argc, char **argv)
 		{ "files-from", required_argument, NULL, OPT_FILES_FROM },
 		{ "jobs", required_argument, NULL, OPT_JOBS },
 		{ "from0", no_argument, NULL, '0' },
+		{ "plain", no_argument, NULL, OPT_PLAIN },
 		{ "single-writer", no_argument, NULL, OPT_SINGLE_WRITER },
 		{ 0 },
 	};

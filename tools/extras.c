@@ -342,39 +342,59 @@ static int compare(const void *a, const void *b)
 	return r ? r : y->in_tree - x->in_tree;
 }
 
-static char *tree_path(const struct search *s, const struct candidate *c,
-		       size_t *ret_len)
+/* Adds the removal of an entry; there is room for it. */
+static int add_change(struct extras *x, const struct diff_input *in,
+		      const char *below, size_t len, bool is_dir,
+		      int64_t commit_s)
 {
 	CLEANUP_BUF struct buf path = BUF_INIT(2 * PATH_MAX_LEN);
+	struct commit_change *ch = &x->changes[x->count];
 
-	(void)buf_add_str(&path,
-			  s->in->diff->dir + strlen(s->in->diff->base->dir));
-	(void)buf_add(&path, c->path, c->len);
-	*ret_len = path.len;
-	return buf_take(&path);
+	(void)buf_add_str(&path, in->dir + strlen(in->base->dir));
+	(void)buf_add(&path, below, len);
+	*ch = (struct commit_change){
+		.remove = true,
+		.if_empty = is_dir,
+		.seen = true,
+		.seen_commit_s = commit_s,
+		.path_len = path.len,
+		.path = buf_take(&path),
+	};
+	if (!ch->path)
+		return -ENOMEM;
+	x->count++;
+	return 0;
 }
 
 static int take(struct extras *x, const struct search *s,
 		const struct candidate *c)
 {
-	struct commit_change *ch;
-
-	if (c->object) {
-		x->objects[x->object_count++] = c->object;
-		return 0;
-	}
-	ch = &x->changes[x->count];
-	*ch = (struct commit_change){
-		.remove = true,
-		.if_empty = c->is_dir,
-		.seen = true,
-		.seen_commit_s = c->commit_s,
-	};
-	ch->path = tree_path(s, c, &ch->path_len);
-	if (!ch->path)
-		return -ENOMEM;
-	x->count++;
+	if (c->in_tree)
+		return add_change(x, s->in->diff, c->path, c->len, c->is_dir,
+				  c->commit_s);
+	x->objects[x->object_count++] = c->object;
 	return 0;
+}
+
+int extras_add_replaced(struct extras *x, const struct diff_input *in,
+			const struct diff *diff)
+{
+	struct commit_change *more = reallocarray(
+		x->changes, x->count + in->scan->count + 1, sizeof(*more));
+	int r = 0;
+
+	if (!more)
+		return -ENOMEM;
+	x->changes = more;
+	for (size_t i = 0; i < in->scan->count && !r; i++) {
+		const struct scan_entry *entry = &in->scan->entries[i];
+		const struct diff_item *item = &diff->items[i];
+
+		if (item->seen && !S_ISDIR(entry->st.st_mode))
+			r = add_change(x, in, entry->path, entry->path_len,
+				       false, item->seen_commit_s);
+	}
+	return r;
 }
 
 int extras_find(struct extras *ret_extras, const struct extras_input *in,

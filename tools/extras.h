@@ -40,4 +40,8 @@ struct extras {
  */
 int extras_find(struct extras *ret_extras, const struct extras_input *in,
 		struct notes *kept, struct err *e);
+/* Adds the tree's entries in the place of files and links of the walk, which plain
+ * objects have replaced. -ENOMEM. */
+int extras_add_replaced(struct extras *x, const struct diff_input *in,
+			const struct diff *diff);
 void extras_done(struct extras *x);

@@ -28,20 +28,21 @@ static const char *what_of(const struct diff_item *item)
 	return item->seen ? "changed" : "new";
 }
 
+void preview_entry(const char *what, const struct scan_entry *entry)
+{
+	line(what, entry->path_len ? entry->path : "./",
+	     entry->path_len ? entry->path_len : 2, S_ISDIR(entry->st.st_mode));
+}
+
 void preview_print(const struct scan *scan, const struct diff *diff,
 		   const struct extras *x, const char *dir, size_t skip)
 {
 	size_t top = strlen(dir);
 
-	for (size_t i = 0; i < scan->count; i++) {
-		const struct scan_entry *entry = &scan->entries[i];
-		bool is_dir = S_ISDIR(entry->st.st_mode);
-
-		if (diff->items[i].kind == DIFF_SAME)
-			continue;
-		line(what_of(&diff->items[i]),
-		     entry->path_len ? entry->path : "./",
-		     entry->path_len ? entry->path_len : 2, is_dir);
+	for (size_t i = 0; diff && i < scan->count; i++) {
+		if (diff->items[i].kind != DIFF_SAME)
+			preview_entry(what_of(&diff->items[i]),
+				      &scan->entries[i]);
 	}
 	for (size_t i = 0; i < x->count; i++)
 		line("removed", x->changes[i].path + (top - skip),

@@ -15,7 +15,10 @@
 #include "tools/extras.h"
 #include "tools/scan.h"
 
-/* dir: the target, as extras' objects have it in front. skip: bytes of it that
+/* One line. Threads: any. */
+void preview_entry(const char *what, const struct scan_entry *entry);
+
+/* diff: NULL for extras alone. dir: the target, as extras' objects have it in front. skip: bytes of it that
  * extras' changes do not have. */
 void preview_print(const struct scan *scan, const struct diff *diff,
 		   const struct extras *x, const char *dir, size_t skip);

@@ -39,6 +39,7 @@
 #include "tools/hashing.h"
 #include "tools/keylist.h"
 #include "tools/notes.h"
+#include "tools/plain.h"
 #include "tools/preview.h"
 #include "tools/scan.h"
 #include "tools/shadow.h"
@@ -171,11 +172,21 @@ static void announce(struct push *p)
 		store_expect(p->store, (unsigned int)packs + LOOKUPS);
 }
 
+static int check_plain(struct push *p, struct err *e)
+{
+	const struct diff_input in = { .scan = &p->scan, .dir = p->dest.dir };
+	const struct plain plain = { .store = p->store, .in = &in };
+
+	return plain_check(&plain, &p->failed, e);
+}
+
 static int list_source(struct push *p, struct err *e)
 {
 	int r = sources_scan(&p->o->sources, &p->dest, &p->scan, &p->failed,
 			     &p->skipped, session_interrupted, e);
 
+	if (!r && p->o->plain)
+		r = check_plain(p, e);
 	return r ? r : check_failed(p, "names cannot be pushed", e);
 }
 
@@ -227,12 +238,12 @@ static int locate(struct push *p, struct err *e)
 	if (r)
 		return r;
 	own_tree = shown && tree_newest(shown, p->dest.dir, &seq, &object);
-	if (shown && !own_tree && can_found(p))
+	if (shown && !own_tree && can_found(p) && !p->o->plain)
 		r = content_check_guess(&p->content, e);
 	if (!r)
 		r = tree_locate(p->store, p->session->cache, p->dest.dir, shown,
 				&p->base, e);
-	if (!r && !p->base.head.seq && !can_found(p))
+	if (!r && !p->base.head.seq && !can_found(p) && !p->o->plain)
 		r = err_set(e, -EILSEQ,
 			    "'%s' is not UTF-8, so no tree can be founded "
 			    "there: push to a directory above it",
@@ -300,12 +311,12 @@ static struct commit_change *all_changes(const struct extras *x,
 	return all;
 }
 
-static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
+static int commit_changes(struct push *p, const struct commit_change *changes,
+			  size_t count, int64_t *ret_commit_s, struct err *e)
 {
-	CLEANUP(diff_changes_done) struct diff_changes changes = { 0 };
-	CLEANUP_FREE struct commit_change *all = NULL;
-	struct diff_input in = diff_input(p);
 	struct commit c = {
+		.changes = changes,
+		.count = count,
 		.id = object_ids_next(&p->ids),
 		.ids = &p->ids,
 		.pool = inventory_pool(p->content.inventory),
@@ -313,18 +324,10 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 		.gc_read_ms = inventory_asked_ms(p->content.inventory),
 	};
 	struct prune prune;
-	int r = diff_changes_make(&changes, &p->diff, &in, &p->content.plan, e);
+	int r = interrupted(e);
 
-	if (!r)
-		r = interrupted(e);
 	if (r)
 		return r;
-	plan_forget(&p->content.plan); /* the changes have the places now */
-	all = all_changes(&p->extras, &changes);
-	if (!all)
-		return err_set(e, -ENOMEM, "commit: out of memory");
-	c.changes = all;
-	c.count = p->extras.count + changes.count;
 	prune_begin(&prune, p->store, &p->listed.all, p->base.dir);
 	r = commit_run(p->store, p->session->cache, &p->base, &c, e);
 	prune_end(&prune);
@@ -340,6 +343,23 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 	p->beaten = c.redone > 0;
 	*ret_commit_s = c.commit_s;
 	return 0;
+}
+
+static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
+{
+	CLEANUP(diff_changes_done) struct diff_changes changes = { 0 };
+	CLEANUP_FREE struct commit_change *all = NULL;
+	struct diff_input in = diff_input(p);
+	int r = diff_changes_make(&changes, &p->diff, &in, &p->content.plan, e);
+
+	if (r)
+		return r;
+	plan_forget(&p->content.plan); /* the changes have the places now */
+	all = all_changes(&p->extras, &changes);
+	if (!all)
+		return err_set(e, -ENOMEM, "commit: out of memory");
+	return commit_changes(p, all, p->extras.count + changes.count,
+			      ret_commit_s, e);
 }
 
 static int commit_and_index(struct push *p, int64_t *ret_commit_s,
@@ -402,15 +422,17 @@ static int check_alone(struct push *p, struct err *e)
 
 static void clear_shadows(struct push *p, int64_t commit_s)
 {
+	const struct scan none = { 0 };
 	struct err e = { 0 };
 	size_t count = 0;
 
 	/* With paths lost to others it is not known whose objects they are. */
 	if (p->result.warnings)
 		return;
-	if (!shadow_delete(p->store, &p->scan, p->dest.dir, p->prefix,
-			   &p->listed, commit_s, p->extras.objects,
-			   p->extras.object_count, &count, &e)) {
+	if (!shadow_delete(p->store, p->o->plain ? &none : &p->scan,
+			   p->dest.dir, p->prefix, &p->listed, commit_s,
+			   p->extras.objects, p->extras.object_count, &count,
+			   &e)) {
 		p->result.removed += count;
 		return;
 	}
@@ -454,6 +476,59 @@ static int change(struct push *p, struct err *e)
 	return 0;
 }
 
+/* ---- plain objects ------------------------------------------------------- */
+
+/* The tree's entries that plain objects hide by their age go, so that they do not
+ * come back. */
+static int clear_replaced(struct push *p, const struct diff_input *in,
+			  struct err *e)
+{
+	int64_t commit_s;
+	int r = 0;
+
+	if (extras_add_replaced(&p->extras, in, &p->diff))
+		return err_set(e, -ENOMEM, "out of memory");
+	if (p->extras.count)
+		r = commit_changes(p, p->extras.changes, p->extras.count,
+				   &commit_s, e);
+	if (!r)
+		clear_shadows(p, INT64_MAX);
+	return r;
+}
+
+static int change_plain(struct push *p, struct err *e)
+{
+	struct diff_input in = diff_input(p);
+	bool tell = p->o->dry_run && !p->o->session->quiet &&
+		    !p->o->session->json;
+	struct plain plain = {
+		.store = p->store,
+		.cache = p->session->cache,
+		.pool = p->session->pool,
+		.hashing = &p->hashing,
+		.in = &in,
+		.diff = &p->diff,
+		.jobs = p->o->jobs,
+		.stop = session_interrupted,
+		.quiet = p->o->session->quiet,
+		.dry_run = p->o->dry_run,
+		.told = tell ? preview_entry : NULL,
+	};
+	int r = plain_run(&plain, false, e);
+
+	p->result.removed = p->extras.names;
+	if (!r && !p->o->dry_run)
+		r = clear_replaced(p, &in, e);
+	if (!r)
+		r = plain_run(&plain, true, e);
+	p->result.unchanged = plain.unchanged;
+	p->result.unchanged_bytes = plain.unchanged_bytes;
+	p->result.upload_files = plain.upload_files;
+	p->result.upload_bytes = plain.upload_bytes;
+	p->result.upload_objects = plain.upload_files;
+	return r;
+}
+
 /* ---- as a whole --------------------------------------------------------- */
 
 static int run(struct push *p, struct err *e)
@@ -468,7 +543,7 @@ static int run(struct push *p, struct err *e)
 		r = read_source(p, e);
 	if (!r)
 		r = interrupted(e);
-	if (!r && !p->o->dry_run)
+	if (!r && !p->o->dry_run && !p->o->plain)
 		r = content_guess(&p->content, e);
 	if (!r)
 		r = locate(p, e);
@@ -478,10 +553,10 @@ static int run(struct push *p, struct err *e)
 		r = compare(p, e);
 	if (!r && p->o->dry_run && !p->o->session->quiet &&
 	    !p->o->session->json)
-		preview_print(&p->scan, &p->diff, &p->extras, p->dest.dir,
-			      strlen(p->base.dir));
+		preview_print(&p->scan, p->o->plain ? NULL : &p->diff,
+			      &p->extras, p->dest.dir, strlen(p->base.dir));
 	if (!r)
-		r = change(p, e);
+		r = p->o->plain ? change_plain(p, e) : change(p, e);
 	if (r)
 		return r;
 	if (notes_count(&p->skipped)) {

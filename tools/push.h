@@ -17,6 +17,7 @@ struct push_options {
 	struct sources sources;
 	const char *dest; /* as on the command line */
 	const struct session_options *session;
+	bool plain; /* each file an object at its path */
 	bool delete; /* what the target has in pushed directories, and the source
 			lacks */
 	unsigned int jobs; /* uploads at once; 0: the default */
