@@ -24,6 +24,7 @@ static const struct verb verbs[] = {
 	{ "push", cmd_push, "put files and directories into a bucket, packed" },
 	{ "pull", cmd_pull, "copy files and directories out of a bucket" },
 	{ "ls", cmd_ls, "list what is in a bucket" },
+	{ "verify", cmd_verify, "read and check all content in the store" },
 	{ "stat", cmd_stat, "tell where the bytes of a file stand" },
 	{ "rm", cmd_rm, "remove files and directories from a bucket" },
 	{ "log", cmd_log, "list versions of a tree, restore an old one" },

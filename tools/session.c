@@ -319,7 +319,8 @@ static int open_parts(struct session *s, const struct session_options *o,
 
 	if (r)
 		return r;
-	open_cache(s, o);
+	if (!o->no_cache)
+		open_cache(s, o);
 	fo = (struct fetch_options){
 		.store = s->source.store,
 		.cache = s->cache,

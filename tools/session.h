@@ -30,6 +30,7 @@ struct session_options {
 	bool json;
 	bool quiet;
 	bool verbose;
+	bool no_cache; /* set by verbs that want the store's word */
 	bool help;
 	/* private: what the command line said of the above, to be said again
 	 * over what settings files say */

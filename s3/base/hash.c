@@ -25,19 +25,29 @@ struct hasher {
 	EVP_MD_CTX *ctx;
 };
 
-int hasher_open(struct hasher **ret_hasher)
+static int open_kind(struct hasher **ret_hasher, const EVP_MD *kind)
 {
 	struct hasher *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return -ENOMEM;
 	h->ctx = EVP_MD_CTX_new();
-	if (!h->ctx || !EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL)) {
+	if (!h->ctx || !EVP_DigestInit_ex(h->ctx, kind, NULL)) {
 		hasher_free(h);
 		return -ENOMEM;
 	}
 	*ret_hasher = h;
 	return 0;
+}
+
+int hasher_open(struct hasher **ret_hasher)
+{
+	return open_kind(ret_hasher, EVP_sha256());
+}
+
+int hasher_open_md5(struct hasher **ret_hasher)
+{
+	return open_kind(ret_hasher, EVP_md5());
 }
 
 void hasher_update(struct hasher *h, const void *data, size_t len)
@@ -52,6 +62,15 @@ void hasher_finish(struct hasher *h, struct hash *out)
 
 	if (!EVP_DigestFinal_ex(h->ctx, out->bytes, &n) ||
 	    !EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL))
+		abort();
+}
+
+void hasher_finish_md5(struct hasher *h, uint8_t out[MD5_LEN])
+{
+	unsigned int n = MD5_LEN;
+
+	if (!EVP_DigestFinal_ex(h->ctx, out, &n) ||
+	    !EVP_DigestInit_ex(h->ctx, EVP_md5(), NULL))
 		abort();
 }
 

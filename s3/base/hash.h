@@ -27,6 +27,11 @@ void hasher_update(struct hasher *h, const void *data, size_t len);
 void hasher_finish(struct hasher *h, struct hash *out);
 void hasher_free(struct hasher *h);
 
+/* MD5, as many ETags are; it proves nothing against malice. */
+#define MD5_LEN 16
+int hasher_open_md5(struct hasher **ret_hasher);
+void hasher_finish_md5(struct hasher *h, uint8_t out[MD5_LEN]);
+
 static inline bool hash_equal(const struct hash *a, const struct hash *b)
 {
 	return !memcmp(a->bytes, b->bytes, HASH_LEN);

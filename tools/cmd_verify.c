@@ -1,0 +1,238 @@
+/*
+ * assetctl verify: all content below a place, from the store.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3/base/clock.h"
+#include "s3/base/human.h"
+#include "s3/base/log.h"
+#include "s3/bill.h"
+#include "tools/cmd.h"
+#include "tools/quote.h"
+#include "tools/verify.h"
+
+#define TEXT_MAX 4096
+
+enum {
+	OPT_LIST_ONLY = OPT_VERB_FIRST,
+};
+
+static const char help[] =
+	"usage: assetctl verify [OPTIONS] SOURCE[/PATH]\n"
+	"\n"
+	"Reads all content of a file, or of all files below, from the store "
+	"and\n"
+	"checks it. Names what is wrong; exit status 1 then.\n"
+	"\n"
+	"  --list-only            only that blobs are there and long enough\n";
+
+struct verify_cmd {
+	struct session_options options;
+	const char *source;
+	bool list_only;
+	json_t *bad; /* with --json */
+	bool failed; /* no memory for one of them */
+};
+
+static int set_text(json_t *o, const char *key, const char *text)
+{
+	CLEANUP_BUF struct buf quoted = BUF_INIT(5 * strlen(text) + 1);
+	char quoted_key[32];
+
+	if (quote_is_utf8(text, strlen(text)))
+		return json_object_set_new(o, key, json_string(text));
+	(void)snprintf(quoted_key, sizeof(quoted_key), "%s_quoted", key);
+	if (quote_terminal(&quoted, text, strlen(text)))
+		return -1;
+	return json_object_set_new(o, quoted_key, json_string(quoted.data));
+}
+
+static void on_bad(void *arg, const struct verify_bad *bad)
+{
+	struct verify_cmd *cmd = arg;
+	char hex[HASH_HEX] = "";
+	json_t *o;
+	int r;
+
+	if (bad->block)
+		hex_encode(hex, bad->block->bytes, HASH_LEN);
+	log_error("'%s': %s%s%s%s%s%s", bad->path, bad->blob ? "blob " : "",
+		  bad->blob ?: "", *hex ? ", block " : "", hex,
+		  bad->blob ? ": " : "", bad->text);
+	if (!cmd->options.json)
+		return;
+	o = json_object();
+	r = set_text(o, "path", bad->path);
+	if (bad->blob)
+		r |= set_text(o, "blob", bad->blob);
+	if (*hex)
+		r |= json_object_set_new(o, "sha256", json_string(hex));
+	r |= set_text(o, "error", bad->text);
+	r |= json_array_append_new(cmd->bad, o);
+	cmd->failed |= !!r;
+}
+
+struct outcome {
+	struct verify_result result;
+	struct store_counts counts;
+	double seconds;
+	bool unbilled;
+};
+
+static void print_text(const struct outcome *x, bool list_only)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT(TEXT_MAX);
+	const struct verify_result *r = &x->result;
+
+	(void)buf_addf(&out, "%s %" PRIu64 " file%s",
+		       list_only ? "listed the content of" : "verified",
+		       r->files, r->files == 1 ? "" : "s");
+	(void)human_add_size(&out, ", ", r->bytes, "");
+	(void)buf_addf(&out,
+		       " in %.1f s: %" PRIu64 " blocks in %" PRIu64
+		       " frames of %" PRIu64 " blobs",
+		       x->seconds, r->blocks, r->frames, r->blobs);
+	if (r->plain)
+		(void)buf_addf(&out, ", %" PRIu64 " plain", r->plain);
+	if (r->unproven)
+		(void)buf_addf(&out, " (%" PRIu64 " without a hash)",
+			       r->unproven);
+	(void)buf_addf(&out, "; %" PRIu64 " bad; ", r->bad);
+	(void)bill_add_requests(&out, &x->counts);
+	if (!x->unbilled)
+		(void)bill_add_price(&out, &x->counts);
+	if (!buf_error(&out))
+		(void)puts(out.data); /* main looks at stdout's errors */
+}
+
+static int print_json(const struct outcome *x, struct verify_cmd *cmd)
+{
+	const struct verify_result *r = &x->result;
+	json_t *o = json_pack(
+		"{s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:I,"
+		"s:I,s:f,s:f}",
+		"verb", "verify", "list_only", (int)cmd->list_only, "files",
+		(json_int_t)r->files, "dirs", (json_int_t)r->dirs, "symlinks",
+		(json_int_t)r->symlinks, "bytes", (json_int_t)r->bytes,
+		"blocks", (json_int_t)r->blocks, "frames",
+		(json_int_t)r->frames, "blobs", (json_int_t)r->blobs, "plain",
+		(json_int_t)r->plain, "unproven", (json_int_t)r->unproven,
+		"indexes", (json_int_t)r->indexes, "bad_count",
+		(json_int_t)r->bad, "bad", cmd->bad, "requests_total",
+		(json_int_t)bill_requests(&x->counts), "bytes_in",
+		(json_int_t)x->counts.bytes_in, "seconds", x->seconds,
+		"price_usd", x->unbilled ? 0.0 : bill_price(&x->counts));
+	char *text = NULL;
+
+	if (o && !cmd->failed)
+		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER |
+					     JSON_REAL_PRECISION(9));
+	json_decref(o);
+	if (!text)
+		return -ENOMEM;
+	(void)puts(text);
+	free(text);
+	return 0;
+}
+
+static int run(struct verify_cmd *cmd, struct location *at)
+{
+	struct verify_job job = {
+		.at = at,
+		.list_only = cmd->list_only,
+		.bad = on_bad,
+		.arg = cmd,
+	};
+	struct outcome x = { .unbilled = at->session.unbilled };
+	int r;
+
+	job.progress = progress_start("verify", cmd->options.quiet);
+	r = verify_run(&job, &x.result);
+	progress_stop(job.progress);
+	store_counts(at->session.source.store, &x.counts);
+	x.seconds = (double)(clock_now_ns() - at->session.started_ns) / 1e9;
+	if (cmd->options.json)
+		r = print_json(&x, cmd) ?: r;
+	else if (!cmd->options.quiet)
+		print_text(&x, cmd->list_only);
+	if (r == -EINTR || session_interrupted())
+		return EXIT_INTERRUPTED;
+	if (r == -ENOMEM)
+		log_error("out of memory");
+	return r || x.result.bad ? EXIT_FAILED : EXIT_OK;
+}
+
+static int verify(struct verify_cmd *cmd)
+{
+	struct location at;
+	struct err e = { 0 };
+	int status;
+
+	cmd->options.no_cache = true;
+	cmd->bad = json_array();
+	if (!cmd->bad ||
+	    location_open(&at, cmd->source, &cmd->options, false, &e)) {
+		log_error("%s", cmd->bad ? e.text : "out of memory");
+		status = session_interrupted() ? EXIT_INTERRUPTED : EXIT_FAILED;
+	} else {
+		status = run(cmd, &at);
+		location_close(&at);
+	}
+	json_decref(cmd->bad);
+	return status;
+}
+
+static int usage_error(const char *text)
+{
+	log_error("%s; try 'assetctl verify --help'", text);
+	return EXIT_USAGE;
+}
+
+/* EXIT_OK, or what to end with. */
+static int parse(struct verify_cmd *cmd, int argc, char **argv)
+{
+	static const struct option table[] = {
+		{ "list-only", no_argument, NULL, OPT_LIST_ONLY },
+		SESSION_LONG,
+		{ 0 },
+	};
+	struct err e = { 0 };
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, SESSION_SHORT, table, NULL)) !=
+	       -1) {
+		if (opt == '?')
+			return EXIT_USAGE;
+		if (opt == OPT_LIST_ONLY)
+			cmd->list_only = true;
+		else if (session_option(&cmd->options, opt, optarg, &e) < 0)
+			return usage_error(e.text);
+	}
+	if (cmd->options.help)
+		return EXIT_OK;
+	if (optind + 1 != argc)
+		return usage_error(optind == argc ? "SOURCE is missing"
+						  : "one SOURCE at a time");
+	cmd->source = argv[optind];
+	return EXIT_OK;
+}
+
+int cmd_verify(int argc, char **argv)
+{
+	struct verify_cmd cmd = { 0 };
+	int status;
+
+	session_options_init(&cmd.options);
+	status = parse(&cmd, argc, argv);
+	if (status == EXIT_OK && cmd.options.help)
+		(void)printf("%s%s", help, session_help);
+	else if (status == EXIT_OK)
+		status = verify(&cmd);
+	session_options_done(&cmd.options);
+	return status;
+}
