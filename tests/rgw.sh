@@ -10,7 +10,8 @@
 # RGW_TLS_ENDPOINT with the authority RGW_CA, and the AWS_* variables of a
 # user who may do anything; another, who owns nothing, has the keys
 # guestaccesskey and guestsecretkey. It knows one KMS key, "testkey". Nothing
-# outlives stop: this is memory.
+# outlives stop: this is memory. With RGW_STS=true it gives roles, and tells
+# wrong keys by AccessDenied only.
 set -eu
 
 usage()
@@ -75,6 +76,8 @@ osd_class_default_list = *
 rgw_frontends = beast endpoint=127.0.0.1:$rgw_port ssl_endpoint=127.0.0.1:$tls_port ssl_certificate=$DIR/tls.pem ssl_private_key=$DIR/tls.key
 rgw_crypt_s3_kms_backend = testing
 rgw_crypt_s3_kms_encryption_keys = testkey=$(printf '%032d' 7 | base64)
+rgw_s3_auth_use_sts = ${RGW_STS:-false}
+rgw_sts_key = sixteen-letters.
 rgw_thread_pool_size = 256
 # Memory of deleted objects comes back soon, not after two hours.
 rgw_gc_obj_min_wait = 60
@@ -156,7 +159,8 @@ start_once()
 			--uid=$name --display-name=$name \
 			--access-key=${name%er}accesskey \
 			--secret-key=${name%er}secretkey \
-			--max-buckets=0 >>"$DIR/daemons.log" 2>&1 || return 1
+			--caps='roles=*' --max-buckets=0 \
+			>>"$DIR/daemons.log" 2>&1 || return 1
 	done
 
 	cat >"$DIR/env.new" <<ENV
