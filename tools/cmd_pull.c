@@ -211,12 +211,15 @@ static int usage_error(const char *text)
 
 static int parse_jobs(struct pull_cmd *cmd, const char *text)
 {
-	char *end;
+	char *end, word[64];
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end || !n || n > JOBS_MAX)
 		return usage_error("--jobs wants a number from 1 to 1024");
-	cmd->options.source.max_connections = (uint32_t)n;
+	/* As a word, so that it stands over those of settings files. */
+	(void)snprintf(word, sizeof(word), "max_connections=%lu", n);
+	if (session_option(&cmd->options, 'o', word, NULL) < 0)
+		return usage_error("out of memory");
 	return EXIT_OK;
 }
 

@@ -34,9 +34,9 @@ static const char *last_component(const char *text, size_t *ret_len)
 	return at;
 }
 
-static int open_view(struct location *l, const char *prefix,
-		     const struct session_options *o, struct err *e)
+static int open_view(struct location *l, const char *prefix, struct err *e)
 {
+	uint32_t timeout_s = l->session.options.source.retry_timeout_s;
 	struct view_options vo = {
 		.store = l->session.source.store,
 		.cache = l->session.cache,
@@ -47,7 +47,7 @@ static int open_view(struct location *l, const char *prefix,
 		.reads = l->reads,
 	};
 
-	return view_open(&l->view, &vo, o->source.retry_timeout_s * 1000, e);
+	return view_open(&l->view, &vo, timeout_s * 1000, e);
 }
 
 /* 1 when something stands below, or an entry of a tree says it is a directory. */
@@ -85,8 +85,7 @@ static char *cut_prefix(char *prefix)
 	return name;
 }
 
-static int find_below_parent(struct location *l,
-			     const struct session_options *o, struct err *e)
+static int find_below_parent(struct location *l, struct err *e)
 {
 	CLEANUP_FREE char *prefix = strdup(l->session.source.prefix);
 	CLEANUP_FREE char *name = prefix ? cut_prefix(prefix) : NULL;
@@ -96,7 +95,7 @@ static int find_below_parent(struct location *l,
 		return err_set(e, -ENOMEM, "out of memory");
 	view_free(l->view);
 	l->view = NULL;
-	r = open_view(l, prefix, o, e);
+	r = open_view(l, prefix, e);
 	if (r)
 		return r;
 	return view_lookup_wait(l->view, name, true, &l->node, e);
@@ -118,24 +117,22 @@ static int open_beside(struct location *l, const char *text, const char *name,
 		*e = first;
 		return first.code;
 	}
-	r = open_view(l, l->session.source.prefix, o, e);
+	r = open_view(l, l->session.source.prefix, e);
 	return r ?: view_lookup_wait(l->view, l->name, true, &l->node, e);
 }
 
-static int find(struct location *l, const struct session_options *o,
-		struct err *e)
+static int find(struct location *l, struct err *e)
 {
-	int r = open_view(l, l->session.source.prefix, o, e);
+	int r = open_view(l, l->session.source.prefix, e);
 
 	if (!r)
 		r = find_directory(l, e);
 	if (r > 0)
 		return 0;
-	return r ?: find_below_parent(l, o, e);
+	return r ?: find_below_parent(l, e);
 }
 
-static int find_one(struct location *l, const struct session_options *o,
-		    struct err *e)
+static int find_one(struct location *l, struct err *e)
 {
 	CLEANUP(view_listing_unrefp) const struct view_listing *top = NULL;
 	CLEANUP_FREE char *prefix = strdup(l->session.source.prefix);
@@ -144,13 +141,13 @@ static int find_one(struct location *l, const struct session_options *o,
 	int r;
 
 	if (!slash || !slash[1])
-		return find(l, o, e);
+		return find(l, e);
 	path = strdup(slash + 1);
 	if (!path)
 		return err_set(e, -ENOMEM, "out of memory");
 	path[strlen(path) - 1] = '\0';
 	slash[1] = '\0';
-	r = open_view(l, prefix, o, e);
+	r = open_view(l, prefix, e);
 	if (!r)
 		r = view_list_wait(l->view, "", &top, e);
 	if (!r)
@@ -161,14 +158,12 @@ static int find_one(struct location *l, const struct session_options *o,
 	err_clear(e);
 	view_free(l->view);
 	l->view = NULL;
-	return find(l, o, e);
+	return find(l, e);
 }
 
 static int open_with(struct location *l, const char *text,
 		     const struct session_options *o, bool reads,
-		     int (*find_it)(struct location *l,
-				    const struct session_options *o,
-				    struct err *e),
+		     int (*find_it)(struct location *l, struct err *e),
 		     struct err *e)
 {
 	const char *name;
@@ -182,7 +177,7 @@ static int open_with(struct location *l, const char *text,
 		return err_set(e, -ENOMEM, "out of memory");
 	r = session_open(&l->session, text, o, e);
 	if (!r)
-		r = find_it(l, o, e);
+		r = find_it(l, e);
 	else if (r == -ENXIO && len && !strncmp(text, "file://", 7))
 		r = open_beside(l, text, name, o, e);
 	if (r == -ENOENT || r == -ENOTDIR)

@@ -1,6 +1,7 @@
 #include "s3/fault.h"
 
 #include <errno.h>
+#include <string.h>
 #include <stddef.h>
 
 #include "tests/unit/tap.h"
@@ -87,9 +88,21 @@ static void test_transfers(void)
 	is_int(fault_of_xfer(XFER_UNTRUSTED).cure, FAULT_FINAL, "untrusted");
 }
 
+/* An archived object is no I/O error, and the way to it is told. */
+static void test_archived(void)
+{
+	struct fault f = fault_of_reply(403, "InvalidObjectState");
+	const char *advice = fault_advice("InvalidObjectState");
+
+	is_int(f.code, -EACCES, "archived");
+	is_int(f.cure, FAULT_FINAL, "not asked for again");
+	ok(advice && strstr(advice, "restore"), "what to do: %s", advice);
+}
+
 int main(void)
 {
 	test_replies();
+	test_archived();
 	test_transfers();
 	return tap_done();
 }

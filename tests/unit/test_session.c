@@ -1,6 +1,8 @@
 #include "tools/session.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/unit/tap.h"
 
@@ -66,8 +68,78 @@ static void values(void)
 	session_options_done(&o);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		abort();
+}
+
+/* The command line over the environment over the file. */
+static void settings(void)
+{
+	char path[] = "/tmp/test_session.XXXXXX";
+	struct session_options given, all;
+	struct err e = { 0 };
+
+	(void)close(mkstemp(path));
+	(void)setenv("ASSETFS_CONF", path, 1);
+	write_file(path, "[default]\n"
+			 "endpoint = http://file\n"
+			 "retry_timeout = 7\n"
+			 "max_connections = 3\n"
+			 "cache_dir = /c\n"
+			 "pool = p\n"
+			 "single_writer\n"
+			 "allow_other\n"
+			 "ttl = 5\n");
+	(void)setenv("AWS_ENDPOINT_URL", "http://env", 1);
+	session_options_init(&given);
+	session_options_init(&all);
+	(void)session_option(&given, 'o', "pool=q,max_connections=4", NULL);
+	(void)session_option(&given, OPT_CACHE_DIR, "/d", NULL);
+	(void)session_option(&given, OPT_JSON, NULL, NULL);
+	is_int(session_settings(&all, "s3://b/x", &given, &e), 0,
+	       "settings: %s", e.text);
+	is_str(all.source.endpoint, "http://env", "of the environment");
+	is_int(all.source.retry_timeout_s, 7, "of the file");
+	is_int(all.source.max_connections, 4, "of the command line");
+	is_str(all.cache_dir, "/d", "of the command line");
+	is_str(all.pool, "q/", "the pool, too");
+	ok(all.single_writer && all.json, "flags of both");
+	session_options_done(&all);
+	session_options_done(&given);
+
+	session_options_init(&given);
+	session_options_init(&all);
+	(void)session_option(&given, 'o', "single_writer=0", NULL);
+	(void)setenv("ASSETFS_CACHE_DIR", "/e", 1);
+	is_int(session_settings(&all, "s3://b/x", &given, &e), 0, "again");
+	ok(!all.single_writer, "a flag can be unsaid");
+	ok(!all.cache_dir, "the environment's cache goes before the file's");
+	session_options_done(&all);
+
+	write_file(path, "[s3://b]\nsigv2\n");
+	session_options_init(&all);
+	is_int(session_settings(&all, "s3://b/x", &given, &e), -EINVAL,
+	       "a word that would change what is asked: %s", e.text);
+	session_options_done(&all);
+	session_options_done(&given);
+	(void)unlink(path);
+}
+
 int main(void)
 {
+	static const char *const unset[] = {
+		"AWS_ENDPOINT_URL_S3", "AWS_REGION",	    "AWS_ACCESS_KEY_ID",
+		"AWS_PROFILE",	       "ASSETFS_CACHE_DIR", "HOME",
+		"XDG_CONFIG_HOME",
+	};
+
+	for (size_t i = 0; i < TAP_COUNT(unset); i++)
+		(void)unsetenv(unset[i]);
+	settings();
 	words();
 	values();
 	ok(!session_interrupted(), "not interrupted");
