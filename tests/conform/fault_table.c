@@ -116,6 +116,8 @@ static const struct row {
 	{ "1", "twice", false, "ok1", "ok1 - ok1 ok1 ok1 ok1 ok1 ok1 -" },
 	{ "1", "away 400", false, "ok2+", "ok2+" },
 	{ "1", "close-keepalive", true, "ok1+", "ok1+" },
+	/* Mostly seen by curl before it uses the connection again; what comes
+	 * later is tried in tests/unit. */
 	{ "1", "repeat-answer", true, "ok1+", "ok1+" },
 	{ "*", "status 500 InternalError", false, "ETIMEDOUT2+",
 	  "ETIMEDOUT2+" },
@@ -305,7 +307,7 @@ static bool is_done(struct trial *t)
 		       !memcmp(t->out.data, TEXT, t->out.len);
 	case RANGE:
 		return t->out.len == RANGE_LEN &&
-		       !memcmp(t->out.data, TEXT + RANGE_AT, RANGE_LEN);
+		       !memcmp(t->out.data, &TEXT[RANGE_AT], RANGE_LEN);
 	case HEAD:
 		return req->object.size == strlen(TEXT);
 	case LIST:
