@@ -4,6 +4,7 @@
 #   make check           every test that a machine of 2 cores can run
 #   make check-unit      unit tests, fuzz corpora; no root needed
 #   make check-lint      layers, headers, man pages
+#   make check-long     what takes minutes: a tree of 200,000 files
 #   make check-shell     shell tests (root, /dev/fuse; starts a Ceph RGW)
 #   make install         DESTDIR= PREFIX=
 #
@@ -164,6 +165,9 @@ check-lint:
 check-shell: tests
 	$(Q)tests/run.sh shell
 
+check-long: tests
+	$(Q)tests/run.sh long
+
 # ---- install -------------------------------------------------------------
 
 MAN := $(sort $(wildcard man/*.[0-9]))
@@ -182,7 +186,7 @@ clean:
 	rm -rf build build-*
 
 FORCE:
-.PHONY: all tests check check-unit check-lint check-shell install clean FORCE
+.PHONY: all tests check check-unit check-lint check-shell check-long install clean FORCE
 
 -include $(patsubst %.o,%.d,$(CORE_OBJ) $(FS_OBJ) $(TOOLS_OBJ) \
 	$(call obj,$(UNIT_SRC) $(FUZZ_SRC) $(PROXY_SRC) $(GEN_SRC) \

@@ -204,10 +204,8 @@ static int try_version(struct store *s, struct cache *c,
 	head.commit_s = commit->commit_s;
 	if (strlen(made->pool) < sizeof(head.pool))
 		strcpy(head.pool, made->pool);
-	r = made->shard_count ? tree_encode_sharded(&data, &head, made->shards,
-						    made->shard_count, e)
-			      : tree_encode(&data, &head, made->catalog.data,
-					    made->catalog.len, e);
+	r = tree_encode(&data, &head, made->catalog.data, made->catalog.len,
+			made->shards, made->shard_count, e);
 	if (!r && name_tree(&key, base->dir, head.seq))
 		r = err_set(e, -ENAMETOOLONG, "'%s': path too long", base->dir);
 	if (r)
@@ -460,18 +458,16 @@ static bool same_content(const struct tree_version *a,
 	const void *a_bytes, *b_bytes;
 
 	if (strcmp(a->head.pool, b->head.pool) || !count ||
-	    tree_part_count(b) != count || !a->cat != !b->cat)
+	    tree_part_count(b) != count)
 		return false;
-	for (uint32_t i = 0; i < count && !a->cat; i++) {
+	for (uint32_t i = 1; i < count; i++) {
 		struct object_id x, y;
 
-		(void)tree_part_id(a, i, &x); /* both are in shards */
+		(void)tree_part_id(a, i, &x); /* all but the first have one */
 		(void)tree_part_id(b, i, &y);
 		if (memcmp(&x, &y, sizeof(x)))
 			return false;
 	}
-	if (!a->cat)
-		return true;
 	a_bytes = catalog_bytes(a->cat, &a_len);
 	b_bytes = catalog_bytes(b->cat, &b_len);
 	return a_len == b_len && !memcmp(a_bytes, b_bytes, a_len);
@@ -480,14 +476,12 @@ static bool same_content(const struct tree_version *a,
 static int encode_again(struct buf *out, const struct tree_version *old,
 			const struct tree_head *head, struct err *e)
 {
-	const void *bytes;
+	const struct shard_table *t = old->table;
 	size_t len;
+	const void *bytes = catalog_bytes(old->cat, &len);
 
-	if (old->table)
-		return tree_encode_sharded(out, head, old->table->shards,
-					   old->table->count, e);
-	bytes = catalog_bytes(old->cat, &len);
-	return tree_encode(out, head, bytes, len, e);
+	return tree_encode(out, head, bytes, len, t ? t->shards : NULL,
+			   t ? t->count : 0, e);
 }
 
 static int put_again(struct store *s, struct cache *c,

@@ -431,7 +431,7 @@ static const struct view_tree *drop_part_locked(struct view_version *v,
 	for (uint32_t i = 0; i < v->count; i++) {
 		struct view_part *p = &v->parts[i];
 
-		if (p->tree && now_ms - p->used_ms > PART_IDLE_MS &&
+		if (i && p->tree && now_ms - p->used_ms > PART_IDLE_MS &&
 		    (!oldest || p->used_ms < oldest->used_ms))
 			oldest = p;
 	}

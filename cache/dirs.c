@@ -465,7 +465,7 @@ bool dirs_loaded_locked(struct dirs *d, const char *dir, uint64_t seq,
 {
 	struct view_version *v = loaded_locked(d, dir, seq);
 
-	if (!v || !v->parts[0].tree)
+	if (!v)
 		return false;
 	*ret_version = view_version_ref(v);
 	*ret_first = view_tree_ref(v->parts[0].tree);

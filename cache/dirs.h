@@ -101,7 +101,7 @@ int dirs_parts_locked(struct dirs *d, struct view_version *v, uint32_t first,
 		      uint32_t end, struct dirs_wait *w,
 		      const struct view_tree **ret_trees);
 
-/* The tree of version `seq` rooted at `dir`, and its first part, if they happen
+/* The tree of version `seq` rooted at `dir`, and its first part, if it happens
  * to be loaded; else false. Both counted. */
 bool dirs_loaded_locked(struct dirs *d, const char *dir, uint64_t seq,
 			struct view_version **ret_version,

@@ -546,7 +546,7 @@ static uint32_t part_of_key(const struct edit *ed,
 {
 	const struct shard_table *t = ed->in.base->table;
 
-	return t ? shard_of(t, key) : 0;
+	return t ? shard_part_of(t, key) : 0;
 }
 
 /* A name that sorts behind all names. */

@@ -17,11 +17,11 @@
  *               52   8  length of the catalog before compression
  *               60   4  entries, at least 1
  *               64   2  first key: length of the directory's path
- *               66   1            length of the name, 0 in the first alone
+ *               66   1            length of the name
  *   4+67N     strings without gaps: for each, the directory's path and the name
  *
- * Keys are strictly ascending; the first is the root's, of no bytes. As ranges
- * come from the keys of neighbours, they can neither overlap nor leave a gap.
+ * Keys are strictly ascending. As ranges come from the keys of neighbours, they
+ * can neither overlap nor leave a gap.
  */
 #include "cache/shard.h"
 
@@ -127,14 +127,10 @@ static int decode_row(struct table_impl *t, uint32_t i, struct span *rows,
 	if (!s->entries || s->plain > CATALOG_MAX || s->stored < HEAD_LEN)
 		return bad_row(e, i, "impossible lengths");
 	t->table.entries += s->entries;
-	if (!i)
-		return key->dir_len || key->name_len
-			       ? bad_row(e, i, "does not begin with the root")
-			       : 0;
 	if ((key->dir_len && !path_is_safe(key->dir, key->dir_len)) ||
 	    !name_is_safe(key->name, key->name_len))
 		return bad_row(e, i, "unsafe key");
-	if (catalog_key_compare(&t->shards[i - 1].first, key) >= 0)
+	if (i && catalog_key_compare(&t->shards[i - 1].first, key) >= 0)
 		return bad_row(e, i, "out of order");
 	return 0;
 }
@@ -177,27 +173,30 @@ int shard_table_decode(struct shard_table **ret_table, const void *data,
 	return 0;
 }
 
-uint32_t shard_of(const struct shard_table *t, const struct catalog_key *key)
+uint32_t shard_part_of(const struct shard_table *t,
+		       const struct catalog_key *key)
 {
 	uint32_t lo = 0, hi = t->count;
 
-	/* The last one that begins at or before the key. */
-	while (hi - lo > 1) {
+	/* How many begin at or before the key. */
+	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
 		if (catalog_key_compare(&t->shards[mid].first, key) <= 0)
-			lo = mid;
+			lo = mid + 1;
 		else
 			hi = mid;
 	}
 	return lo;
 }
 
-struct catalog_range shard_range(const struct shard_table *t, uint32_t i)
+struct catalog_range shard_range(const struct shard_table *t, uint32_t part)
 {
+	static const struct catalog_key root = { "", 0, "", 0 };
+
 	return (struct catalog_range){
-		.first = &t->shards[i].first,
-		.end = i + 1 < t->count ? &t->shards[i + 1].first : NULL,
+		.first = part ? &t->shards[part - 1].first : &root,
+		.end = part < t->count ? &t->shards[part].first : NULL,
 	};
 }
 
@@ -228,7 +227,7 @@ int shard_decode(struct catalog **ret_cat, const struct shard_table *t,
 		 uint32_t i, const void *data, size_t len, struct err *e)
 {
 	const struct shard *shard = &t->shards[i];
-	struct catalog_range range = shard_range(t, i);
+	struct catalog_range range = shard_range(t, i + 1);
 	struct span s = span_of(data, len);
 	const void *magic = span_take(&s, MAGIC_LEN);
 	uint32_t version = span_u32(&s), zero = span_u32(&s);

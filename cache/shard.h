@@ -1,6 +1,6 @@
 /*
  * The shards of a tree that is too large for one object, and the table of them
- * that stands in the tree object instead of a catalog.
+ * that stands in the tree object behind the catalog of the first entries.
  *
  * Each shard is an object of the pool with the catalog of the entries from its
  * first key to the next one's. The table tells the SHA-256 of each, so that a
@@ -34,17 +34,20 @@ struct shard_table *shard_table_ref(struct shard_table *t);
 void shard_table_unref(struct shard_table *t); /* NULL is accepted */
 DEFINE_CLEANUP(struct shard_table *, shard_table_unref)
 
-/* Appends the table's plain bytes. The first shard begins with the root's key.
- * Errors: -ENOMEM, -EFBIG. */
+/* Appends the table's plain bytes. Errors: -ENOMEM, -EFBIG. */
 int shard_table_encode(struct buf *out, const struct shard *shards,
 		       uint32_t count, struct err *e);
 /* Errors: -EBADMSG, -ENOMEM. */
 int shard_table_decode(struct shard_table **ret_table, const void *data,
 		       size_t len, struct err *e);
-/* The shard whose range the key lies in. */
-uint32_t shard_of(const struct shard_table *t, const struct catalog_key *key);
-/* The range of shard i, borrowed from the table. */
-struct catalog_range shard_range(const struct shard_table *t, uint32_t i);
+/*
+ * Parts of the tree are counted from 0, the catalog in the tree object; shard i is
+ * part i + 1. The part whose range the key lies in, and the range of a part,
+ * borrowed from the table.
+ */
+uint32_t shard_part_of(const struct shard_table *t,
+		       const struct catalog_key *key);
+struct catalog_range shard_range(const struct shard_table *t, uint32_t part);
 
 /*
  * Appends the object of a catalog (bytes of catalog_writer_finish) and fills in

@@ -3,19 +3,24 @@
  *
  *      0   8  "ASFSTREE"
  *      8   4  version, 1
- *     12   1  kind: 1, the catalog stands in this object; 2, a table of shards
+ *     12   1  kind: 1, or 2 with a table of shards
  *     13   1  0
  *     14   2  length P of the pool's path, 0 … 511
  *     16   8  sequence number, as in the object's key; at least 1
  *     24  16  commit id
  *     40   8  commit time, signed, seconds since the epoch by the store's clock
- *     48   8  length of the catalog or table before compression
- *     56   8  length S of the same as stored
+ *     48   8  length of the catalog before compression
+ *     56   8  length S of the catalog as stored
  *     64   P  path of the pool: empty, or "a/b/"
- *   64+P   S  the catalog as in catalog_stored.c, or the table of shard.c: zstd
- *             frames one behind the other, each of 4 MiB plain bytes but the
- *             last, each with its content size
- * 64+P+S  32  SHA-256 of all bytes before
+ *   64+P   S  the catalog as in catalog_stored.c: zstd frames one behind the
+ *             other, each of 4 MiB plain bytes but the last, each with its
+ *             content size
+ * 64+P+S      kind 2: 8 bytes, the length of the table before compression, and
+ *             the table of shard.c in such frames
+ *    end  32  SHA-256 of all bytes before
+ *
+ * That the first entries stand here and not in a shard of their own saves a
+ * request: they are the directories at the top, which every path goes through.
  *
  * Version and magic stay where they are in later versions, so that an old
  * program can say what it cannot read. Otherwise the hash is checked before
@@ -70,25 +75,49 @@ static void put_head(unsigned char *to, const struct tree_head *head, int kind,
 	put_le64(to + 56, stored);
 }
 
-/* stored: the content, `raw` bytes before compression. */
-static int encode(struct buf *out, const struct tree_head *head, int kind,
-		  uint64_t raw, const struct buf *stored, struct err *e)
+static int add_table(struct buf *out, const struct shard *shards,
+		     uint32_t count, struct err *e)
+{
+	CLEANUP_BUF struct buf table = BUF_INIT(TABLE_MAX);
+	int r = shard_table_encode(&table, shards, count, e);
+
+	if (r)
+		return r;
+	r = buf_add_u64(out, table.len);
+	if (!r)
+		r = frames_compress(out, table.data, table.len);
+	return r ? err_set(e, r, "no room for a table of %u shards", count) : 0;
+}
+
+int tree_encode(struct buf *out, const struct tree_head *head,
+		const void *catalog, size_t len, const struct shard *shards,
+		uint32_t count, struct err *e)
 {
 	size_t pool_len = strnlen(head->pool, sizeof(head->pool));
+	CLEANUP_BUF struct buf stored = BUF_INIT(TREE_OBJECT_MAX);
 	unsigned char fixed[HEAD_LEN];
 	size_t start = out->len;
 	struct hash sum;
+	uint64_t plain;
+	int r;
 
 	if (!pool_is_safe(head->pool, pool_len) || !head->seq)
 		return err_set(e, -EINVAL, "tree of pool '%.200s': not a pool",
 			       head->pool);
-	if (stored->len > TREE_OBJECT_MAX - HEAD_LEN - TREE_POOL_MAX - HASH_LEN)
-		return err_set(e, -EFBIG, "tree of %zu bytes is too large",
-			       stored->len);
-	put_head(fixed, head, kind, pool_len, raw, stored->len);
+	r = catalog_encode(&stored, catalog, len, &plain, e);
+	if (r)
+		return r;
+	put_head(fixed, head, count ? KIND_SHARDS : KIND_INLINE, pool_len,
+		 plain, stored.len);
 	(void)buf_add(out, fixed, sizeof(fixed)); /* sticky */
 	(void)buf_add(out, head->pool, pool_len);
-	(void)buf_add(out, stored->data, stored->len);
+	(void)buf_add(out, stored.data, stored.len);
+	r = count ? add_table(out, shards, count, e) : 0;
+	if (r)
+		return r;
+	if (out->len - start > TREE_OBJECT_MAX - HASH_LEN)
+		return err_set(e, -EFBIG, "tree of %zu bytes is too large",
+			       out->len - start);
 	if (!buf_error(out)) {
 		hash_of(&sum, out->data + start, out->len - start);
 		(void)buf_add(out, sum.bytes, HASH_LEN);
@@ -97,46 +126,21 @@ static int encode(struct buf *out, const struct tree_head *head, int kind,
 			      : 0;
 }
 
-int tree_encode(struct buf *out, const struct tree_head *head,
-		const void *catalog, size_t len, struct err *e)
-{
-	CLEANUP_BUF struct buf stored = BUF_INIT(TREE_OBJECT_MAX);
-	uint64_t plain;
-	int r = catalog_encode(&stored, catalog, len, &plain, e);
-
-	return r ? r : encode(out, head, KIND_INLINE, plain, &stored, e);
-}
-
-int tree_encode_sharded(struct buf *out, const struct tree_head *head,
-			const struct shard *shards, uint32_t count,
-			struct err *e)
-{
-	CLEANUP_BUF struct buf table = BUF_INIT(TABLE_MAX);
-	CLEANUP_BUF struct buf stored = BUF_INIT(TREE_OBJECT_MAX);
-	int r = shard_table_encode(&table, shards, count, e);
-
-	if (r)
-		return r;
-	r = frames_compress(&stored, table.data, table.len);
-	if (r)
-		return err_set(e, r, "no room for a table of %u shards", count);
-	return encode(out, head, KIND_SHARDS, table.len, &stored, e);
-}
-
 static int damaged(struct err *e, const char *what)
 {
 	return err_set(e, -EBADMSG, "tree object is damaged: %s", what);
 }
 
-static int decode_table(struct shard_table **ret_table, uint64_t raw,
-			const void *stored, size_t len, struct err *e)
+static int decode_table(struct shard_table **ret_table, struct span *s,
+			struct err *e)
 {
-	CLEANUP_BUF struct buf table = BUF_INIT((size_t)raw);
+	uint64_t plain = span_u64(s);
+	CLEANUP_BUF struct buf table = BUF_INIT(TABLE_MAX);
 	int r;
 
-	if (raw > TABLE_MAX)
-		return damaged(e, "its table is too large");
-	r = frames_decompress(&table, raw, stored, len, e);
+	if (s->bad || plain > TABLE_MAX)
+		return damaged(e, "its table of shards is too large");
+	r = frames_decompress(&table, plain, s->p, s->left, e);
 	return r ? r : shard_table_decode(ret_table, table.data, table.len, e);
 }
 
@@ -194,6 +198,31 @@ static int check_whole(const void *data, size_t len, struct err *e)
 	return 0;
 }
 
+/* The table first, since it tells where the catalog has to end. */
+static int decode_content(struct tree_content *ret_content, int kind,
+			  uint64_t raw, size_t stored, struct span *s,
+			  struct err *e)
+{
+	CLEANUP(tree_content_done) struct tree_content c = { 0 };
+	const void *catalog = span_take(s, stored);
+	struct catalog_range range;
+	int r = 0;
+
+	if (kind == KIND_SHARDS) {
+		r = decode_table(&c.table, s, e);
+		if (r)
+			return r;
+		range = shard_range(c.table, 0);
+	}
+	r = catalog_decode(&c.cat, raw, catalog, stored,
+			   c.table ? &range : NULL, e);
+	if (r)
+		return r;
+	*ret_content = c;
+	c = (struct tree_content){ 0 };
+	return 0;
+}
+
 int tree_decode(struct tree_head *ret_head, struct tree_content *ret_content,
 		const void *data, size_t len, struct err *e)
 {
@@ -212,12 +241,10 @@ int tree_decode(struct tree_head *ret_head, struct tree_content *ret_content,
 	r = decode_head(&head, &s, &kind, &raw, &stored, e);
 	if (r)
 		return r;
-	if (stored != s.left)
+	if (kind == KIND_INLINE ? stored != s.left : stored > s.left)
 		return damaged(e, "its catalog does not have its length");
-	if (ret_content && kind == KIND_INLINE)
-		r = catalog_decode(&content.cat, raw, s.p, s.left, NULL, e);
-	else if (ret_content)
-		r = decode_table(&content.table, raw, s.p, s.left, e);
+	if (ret_content)
+		r = decode_content(&content, kind, raw, (size_t)stored, &s, e);
 	if (r)
 		return err_wrap(e, r, "tree object");
 	if (ret_content)

@@ -1,8 +1,8 @@
 /*
  * The tree object: one version of the tree rooted at a directory.
  *
- * A head (sequence, commit id, commit time, pool), and the catalog, compressed,
- * or of a large tree the table of its shards. The whole is covered by a SHA-256.
+ * A head (sequence, commit id, commit time, pool), and the catalog, compressed; of
+ * a large tree the catalog of its first entries, and the table of its shards. The whole is covered by a SHA-256.
  * An object of zero bytes is a removed tree. The same input gives the same bytes
  * (with one version of zstd).
  *
@@ -23,23 +23,21 @@ struct tree_head {
 	char pool[TREE_POOL_MAX]; /* "" or "a/b/" */
 };
 
-/* What a tree object holds besides: one of them. */
+/* What a tree object holds besides. */
 struct tree_content {
 	struct catalog *cat; /* counted */
-	struct shard_table *table; /* counted */
+	struct shard_table *table; /* counted; NULL: the catalog is all */
 };
 void tree_content_done(struct tree_content *c);
 
 /*
- * Appends the object of a small tree. catalog: as from catalog_writer_finish.
- * Errors: -EINVAL for a head that is none, -ENOMEM, -EFBIG.
+ * Appends the object. catalog: as from catalog_writer_finish. shards: those
+ * with what follows, complete; count 0: none. Errors: -EINVAL for a head that is
+ * none, -ENOMEM, -EFBIG.
  */
 int tree_encode(struct buf *out, const struct tree_head *head,
-		const void *catalog, size_t len, struct err *e);
-/* The same of a large one, whose shards are complete. */
-int tree_encode_sharded(struct buf *out, const struct tree_head *head,
-			const struct shard *shards, uint32_t count,
-			struct err *e);
+		const void *catalog, size_t len, const struct shard *shards,
+		uint32_t count, struct err *e);
 /*
  * ret_content: NULL where the head is enough; the whole is checked all the same.
  * Errors: -EBADMSG damaged or of a later version of the format (the text

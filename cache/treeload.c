@@ -24,7 +24,7 @@ void treeload_done(struct treeload *l)
 
 static const struct shard *shard_at(const struct treeload *l)
 {
-	return &l->of->table->shards[l->part];
+	return &l->of->table->shards[l->part - 1];
 }
 
 static int name_key(struct treeload *l, struct err *e)
@@ -57,7 +57,7 @@ static int decode(struct treeload *l, struct err *e)
 		return tree_version_decode(&l->tree, l->dir, l->seq, &l->data,
 					   e);
 	}
-	r = shard_decode(&l->cat, l->of->table, l->part, l->data.data,
+	r = shard_decode(&l->cat, l->of->table, l->part - 1, l->data.data,
 			 l->data.len, &why);
 	if (r == -EBADMSG)
 		return err_set(e, r,

@@ -26,9 +26,9 @@ struct treeload {
 	const char *dir;
 	uint64_t seq;
 	struct store_object object; /* as listed; without ETag: any */
-	/* or a part of one that has shards: */
+	/* or a part of one, a shard: */
 	const struct tree_version *of;
-	uint32_t part;
+	uint32_t part; /* above 0 */
 	/* The answer, the receiver's: */
 	struct tree_version tree; /* of a removed one neither cat nor table */
 	struct catalog *cat;

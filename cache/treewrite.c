@@ -7,6 +7,9 @@
  * off, so that a shard has between three quarters and twice that length. None is
  * smaller but what is left of one that was, and the last.
  *
+ * The first part, which every reader of the tree has to fetch, ends where the
+ * directories at the top do, if it can.
+ *
  * Lengths count besides entries, as one file may have thousands of blocks.
  */
 #include "cache/treewrite.h"
@@ -21,6 +24,7 @@
 
 #define INLINE_BYTES (2u << 20) /* plain; see edit_weight */
 #define SHARD_BYTES (1u << 20)
+#define FIRST_BYTES (384u << 10) /* in the tree object, of a large tree */
 
 void treewrite_init(struct treewrite *w)
 {
@@ -137,7 +141,44 @@ static void keep(struct treewrite *w, const struct shard *shard,
 				  &shard->sum, catalog->data, catalog->len);
 }
 
-/* The first `count` of those that wait become a shard. */
+/* Writes the first `count` of those that wait into a catalog. */
+static int write_waiting(struct treewrite *w, size_t count, struct buf *out,
+			 struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && !r; i++) {
+		r = edit_write(w->writer, &w->waiting[i], e);
+		w->wait_weight -= edit_weight(&w->waiting[i]);
+	}
+	if (!r)
+		r = catalog_writer_finish(w->writer, out, e);
+	if (r)
+		return r;
+	w->wait_count -= count;
+	memmove(w->waiting, w->waiting + count,
+		w->wait_count * sizeof(*w->waiting));
+	return 0;
+}
+
+static int send_shard(struct treewrite *w, struct shard *shard,
+		      const struct buf *catalog, struct buf *data,
+		      struct err *e)
+{
+	int r;
+
+	if (w->made_count == w->made_room &&
+	    !grow((void **)&w->made, &w->made_room, sizeof(*w->made)))
+		return no_memory(e);
+	shard->id = object_ids_next(w->ids);
+	r = put_shard(w, &shard->id, data, e);
+	if (r)
+		return r;
+	w->made[w->made_count++] = *shard;
+	keep(w, shard, catalog);
+	return 0;
+}
+
 static int cut_shard(struct treewrite *w, size_t count, struct err *e)
 {
 	CLEANUP_BUF struct buf catalog = BUF_INIT(CATALOG_MAX);
@@ -146,33 +187,13 @@ static int cut_shard(struct treewrite *w, size_t count, struct err *e)
 		.entries = (uint32_t)count,
 		.first = edit_key(&w->waiting[0]),
 	};
-	int r = 0;
+	int r = write_waiting(w, count, &catalog, e);
 
-	for (size_t i = 0; i < count && !r; i++) {
-		r = edit_write(w->writer, &w->waiting[i], e);
-		w->wait_weight -= edit_weight(&w->waiting[i]);
-	}
-	if (!r)
-		r = catalog_writer_finish(w->writer, &catalog, e);
 	if (!r)
 		r = shard_encode(&data, catalog.data, catalog.len, &shard, e);
-	if (r)
-		return r;
-	w->wait_count -= count;
-	memmove(w->waiting, w->waiting + count,
-		w->wait_count * sizeof(*w->waiting));
-	if (!find_made(w, &shard)) {
-		if (w->made_count == w->made_room &&
-		    !grow((void **)&w->made, &w->made_room, sizeof(*w->made)))
-			return no_memory(e);
-		shard.id = object_ids_next(w->ids);
-		r = put_shard(w, &shard.id, &data, e);
-		if (r)
-			return r;
-		w->made[w->made_count++] = shard;
-		keep(w, &shard, &catalog);
-	}
-	return add_row(w, &shard, e);
+	if (!r && !find_made(w, &shard))
+		r = send_shard(w, &shard, &catalog, &data, e);
+	return r ? r : add_row(w, &shard, e);
 }
 
 static unsigned int depth_of(const struct catalog_key *key)
@@ -184,37 +205,58 @@ static unsigned int depth_of(const struct catalog_key *key)
 	return depth;
 }
 
-/*
- * How many of those that wait go into a shard: what fills it, or up to a quarter
- * less, if that ends between directories, the highest that there are. What is
- * below a directory is in few shards then.
- */
-static size_t shard_fill(const struct treewrite *w)
+/* How many of those that wait are within limits; at least one. */
+static size_t within(const struct treewrite *w, uint64_t bytes)
 {
-	unsigned int least = UINT_MAX;
-	struct catalog_key last, key;
 	uint64_t weight = 0;
-	size_t full = 0, best;
+	size_t n = 0;
 
-	while (full < w->wait_count && full < w->shard_entries &&
-	       weight < SHARD_BYTES)
-		weight += edit_weight(&w->waiting[full++]);
-	best = full;
-	for (size_t n = full - full / 4; n <= full && n < w->wait_count; n++) {
-		unsigned int depth;
+	while (n < w->wait_count && n < w->shard_entries && weight < bytes)
+		weight += edit_weight(&w->waiting[n++]);
+	return n;
+}
 
-		last = edit_key(&w->waiting[n - 1]);
-		key = edit_key(&w->waiting[n]);
+/*
+ * Where to end, after `least` to `most` entries: between directories, the
+ * highest that there are, so that what is below one is in few shards. The first
+ * such place, or the last; `most` if there is none.
+ */
+static size_t best_cut(const struct treewrite *w, size_t least, size_t most,
+		       bool first)
+{
+	unsigned int depth, top = UINT_MAX;
+	size_t best = most;
+
+	for (size_t n = least; n <= most && n < w->wait_count; n++) {
+		struct catalog_key last = edit_key(&w->waiting[n - 1]);
+		struct catalog_key key = edit_key(&w->waiting[n]);
+
 		if (!catalog_compare(last.dir, last.dir_len, key.dir,
 				     key.dir_len))
 			continue;
 		depth = depth_of(&key);
-		if (depth > least)
+		if (depth > top || (first && depth == top))
 			continue;
-		least = depth;
+		top = depth;
 		best = n;
 	}
 	return best;
+}
+
+/* Cuts one part off. */
+static int cut(struct treewrite *w, struct err *e)
+{
+	size_t most;
+
+	if (w->first_done) {
+		most = within(w, SHARD_BYTES);
+		return cut_shard(w, best_cut(w, most - most / 4, most, false),
+				 e);
+	}
+	w->first_done = true;
+	most = within(w, FIRST_BYTES);
+	return write_waiting(w, best_cut(w, most / 8 + 1, most, true),
+			     &w->catalog, e);
 }
 
 static int wait_for_shard(void *arg, const struct edit_entry *entry,
@@ -230,39 +272,52 @@ static int wait_for_shard(void *arg, const struct edit_entry *entry,
 	if (w->wait_count < 2 * (size_t)w->shard_entries &&
 	    w->wait_weight < 2 * SHARD_BYTES)
 		return 0;
-	return cut_shard(w, shard_fill(w), e);
+	return cut(w, e);
 }
 
-static int flush(struct treewrite *w, struct err *e)
-{
-	return w->wait_count ? cut_shard(w, w->wait_count, e) : 0;
-}
-
+/* The first part may be small: it ends where the top does. */
 static bool is_tiny(const struct treewrite *w)
 {
+	if (!w->first_done)
+		return w->wait_count < w->shard_entries / 16 &&
+		       w->wait_weight < FIRST_BYTES / 16;
 	return w->wait_count < w->shard_entries / 4 &&
 	       w->wait_weight < SHARD_BYTES / 4;
 }
 
-static int write_shards(struct treewrite *w, struct edit *ed, struct err *e)
+/* At the end of a part. What is left tiny waits for the next one, unless this
+ * was the last. */
+static int flush(struct treewrite *w, bool last, struct err *e)
+{
+	int r = 0;
+
+	if (!w->wait_count || (is_tiny(w) && !last))
+		return 0;
+	if (!w->first_done && within(w, FIRST_BYTES) == w->wait_count) {
+		w->first_done = true;
+		return write_waiting(w, w->wait_count, &w->catalog, e);
+	}
+	if (!w->first_done)
+		r = cut(w, e);
+	if (r || !w->wait_count || (is_tiny(w) && !last))
+		return r;
+	return cut_shard(w, w->wait_count, e);
+}
+
+static int write_parts(struct treewrite *w, struct edit *ed, struct err *e)
 {
 	const struct shard_table *old = ed->in.base->table;
 	int r = 0;
 
 	for (uint32_t i = 0; i < ed->part_count && !r; i++) {
-		bool join = w->wait_count && is_tiny(w);
-
-		if (!join)
-			r = flush(w, e);
-		if (r)
-			break;
-		if (ed->parts[i].touched || join)
+		/* The first one is in the tree object, which is new anyway. */
+		if (!i || ed->parts[i].touched || w->wait_count)
 			r = edit_walk(ed, i, wait_for_shard, w, e);
 		else
-			r = add_row(w, &old->shards[i], e);
+			r = add_row(w, &old->shards[i - 1], e);
+		if (!r)
+			r = flush(w, i + 1 == ed->part_count, e);
 	}
-	if (!r)
-		r = flush(w, e);
 	return r ? r : await_all(w, e);
 }
 
@@ -292,17 +347,17 @@ static int count_part(struct edit *ed, uint32_t i, struct count *all,
 	struct count c = { 0 };
 	int r;
 
-	if (p->touched) {
+	if (p->touched || !i) {
 		r = edit_walk(ed, i, count_one, &c, e);
 		if (r)
 			return r;
 	}
-	if (p->touched && old && p->first_op == p->end_op &&
-	    c.entries == old->shards[i].entries)
+	if (i && p->touched && p->first_op == p->end_op &&
+	    c.entries == old->shards[i - 1].entries)
 		p->touched = false;
-	if (!p->touched) {
-		c.entries = old->shards[i].entries;
-		c.weight = old->shards[i].plain;
+	if (i && !p->touched) {
+		c.entries = old->shards[i - 1].entries;
+		c.weight = old->shards[i - 1].plain;
 	}
 	all->entries += c.entries;
 	all->weight += c.weight;
@@ -336,6 +391,7 @@ int treewrite_run(struct treewrite *w, struct edit *ed, struct err *e)
 	w->shard_count = 0;
 	w->wait_count = 0;
 	w->wait_weight = 0;
+	w->first_done = false;
 	for (uint32_t i = 0; i < ed->part_count && !r; i++)
 		r = count_part(ed, i, &all, e);
 	if (r)
@@ -343,7 +399,7 @@ int treewrite_run(struct treewrite *w, struct edit *ed, struct err *e)
 	if (all.entries <= w->inline_entries / part &&
 	    all.weight <= INLINE_BYTES / part)
 		return write_inline(w, ed, e);
-	return write_shards(w, ed, e);
+	return write_parts(w, ed, e);
 }
 
 void treewrite_done(struct treewrite *w)

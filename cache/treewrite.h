@@ -1,6 +1,6 @@
 /*
- * Writes what a tree has become: one catalog for the tree object, or the shards
- * that changed, and the table of all.
+ * Writes what a tree has become: a catalog for the tree object, and of a large
+ * tree the shards that changed, and the table of all.
  *
  * Copy on write: the shards in which nothing changed stay as they are. One that
  * has grown too large is cut, a tiny one is joined with the next. A tree goes into
@@ -31,8 +31,8 @@ struct treewrite {
 	uint32_t inline_entries, shard_entries; /* see commit.h */
 	/* The outcome of the last run; what it borrows is valid as long as its
 	 * edit: */
-	struct buf catalog; /* without shards */
-	struct shard *shards; /* count 0: none */
+	struct buf catalog; /* for the tree object */
+	struct shard *shards; /* with the rest; count 0: none */
 	uint32_t shard_count;
 	/* private: */
 	uint32_t shard_room;
@@ -42,6 +42,7 @@ struct treewrite {
 	uint64_t wait_weight;
 	struct shard *made; /* put by any run; without keys */
 	size_t made_count, made_room;
+	bool first_done; /* the catalog for the tree object is written */
 	struct treewrite_sending sending[TREEWRITE_AT_ONCE];
 	unsigned int next; /* of sending */
 };

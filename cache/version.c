@@ -27,7 +27,7 @@ void tree_version_done(struct tree_version *t)
 
 uint32_t tree_part_count(const struct tree_version *t)
 {
-	return t->table ? t->table->count : !!t->cat;
+	return t->cat ? 1 + (t->table ? t->table->count : 0) : 0;
 }
 
 uint32_t tree_part_of(const struct tree_version *t, const char *path,
@@ -35,7 +35,7 @@ uint32_t tree_part_of(const struct tree_version *t, const char *path,
 {
 	struct catalog_key key = catalog_key_of(path, len);
 
-	return t->table ? shard_of(t->table, &key) : 0;
+	return t->table ? shard_part_of(t->table, &key) : 0;
 }
 
 void tree_parts_in(const struct tree_version *t, const char *dir, size_t len,
@@ -49,16 +49,16 @@ void tree_parts_in(const struct tree_version *t, const char *dir, size_t len,
 	struct catalog_key low = { dir, len, "\0", 1 };
 	struct catalog_key high = { dir, len, most, sizeof(most) };
 
-	*ret_first = t->table ? shard_of(t->table, &low) : 0;
-	*ret_end = t->table ? shard_of(t->table, &high) + 1 : !!t->cat;
+	*ret_first = t->table ? shard_part_of(t->table, &low) : 0;
+	*ret_end = t->table ? shard_part_of(t->table, &high) + 1 : !!t->cat;
 }
 
 bool tree_part_id(const struct tree_version *t, uint32_t part,
 		  struct object_id *ret_id)
 {
-	if (!t->table)
+	if (!part)
 		return false;
-	*ret_id = t->table->shards[part].id;
+	*ret_id = t->table->shards[part - 1].id;
 	return true;
 }
 
@@ -81,7 +81,7 @@ int tree_part(struct store *s, struct cache *c, const struct tree_version *t,
 	int r;
 
 	treeload_init(&l);
-	if (!t->table) {
+	if (!part) {
 		*ret_cat = catalog_ref(t->cat);
 		return 0;
 	}

@@ -15,10 +15,10 @@
 struct tree_version {
 	char *dir; /* "" or "a/b/", from the bucket's root; owned */
 	struct tree_head head; /* seq 0: there is none yet */
-	/* Owned references, one of them; neither: none yet, or removed. Read by
-	 * way of tree_part, so as to see both. */
-	struct catalog *cat; /* of a small tree */
-	struct shard_table *table; /* of a large one */
+	/* Read by way of tree_part, so as to see all of it: */
+	struct catalog *cat; /* its first part; owned reference; NULL: none
+				yet, or removed */
+	struct shard_table *table; /* the others; owned reference; or NULL */
 	bool contested; /* somebody announced one above (tree_locate) */
 	uint64_t read_ms; /* clock_now_ms before it was asked for */
 };
@@ -28,7 +28,7 @@ void tree_version_done(struct tree_version *t);
 /*
  * The parts of a version: catalogs that each hold a contiguous range of its
  * entries, in the order of catalog.h. A small tree has one, inside its object; a
- * large one has shards, objects of their own. A part's catalog holds entries of
+ * large one has shards besides, objects of their own. A part's catalog holds entries of
  * its range alone; the root's entry (path "") is in the first.
  */
 uint32_t tree_part_count(const struct tree_version *t); /* 0: none, removed */

@@ -77,12 +77,12 @@ struct view_version *view_version_new(struct tree_version *of)
 	v->parts = calloc(v->count ? v->count : 1, sizeof(*v->parts));
 	for (uint32_t i = 0; v->parts && i < v->count; i++)
 		list_init(&v->parts[i].waiters);
-	if (v->parts && of->cat) {
+	if (v->parts) {
 		v->parts[0].tree = view_tree_new(of->cat, of->dir,
 						 of->head.pool, of->head.seq);
 		v->loaded = 1;
 	}
-	if (!v->parts || (of->cat && !v->parts[0].tree)) {
+	if (!v->parts || !v->parts[0].tree) {
 		view_version_unref(v);
 		return NULL;
 	}

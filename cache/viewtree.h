@@ -28,7 +28,7 @@ DEFINE_CLEANUP(const struct view_tree *, view_tree_unref)
 
 struct view_part {
 	const struct view_tree *tree; /* counted; NULL: not loaded */
-	bool reading; /* a load is under way */
+	bool reading; /* a load is under way; never of the first */
 	uint64_t used_ms; /* clock_now_ms */
 	struct list waiters; /* of struct dirs_wait */
 };
@@ -40,8 +40,8 @@ struct view_version {
 	uint32_t loaded; /* guarded, too: how many of them */
 };
 
-/* Takes over `of` on success. Of a tree in one object the part is loaded. NULL
- * without memory. One reference. */
+/* Takes over `of`, which is not removed, on success. Its first part is there
+ * already. NULL without memory. One reference. */
 struct view_version *view_version_new(struct tree_version *of);
 struct view_version *view_version_ref(struct view_version *v);
 void view_version_unref(struct view_version *v); /* NULL is accepted */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests and says how many passed.
 #
-#   tests/run.sh [unit] [fuzz] [lint] [shell] [all]
+#   tests/run.sh [unit] [fuzz] [lint] [shell] [long] [all]
 #
 # For the build in $BUILD (default: build), which `make tests` has made.
 # One line per test, the log of each that failed, and at the end, as the last
@@ -157,10 +157,19 @@ group_shell()
 	wait
 }
 
+# What takes minutes; not part of all.
+group_long()
+{
+	start_rgw
+	LIMIT=${TEST_TIMEOUT:-1800}
+	MANY_FILES=200000 run_test long/sharded-tree \
+		bash tests/shell/sharded-tree.sh
+}
+
 [ $# -gt 0 ] || set -- all
 for group; do
 	case $group in
-	unit | fuzz | lint | shell) "group_$group" ;;
+	unit | fuzz | lint | shell | long) "group_$group" ;;
 	all)
 		group_unit
 		group_fuzz

@@ -337,7 +337,7 @@ static void test_race(void)
 	tree_version_done(&b.version);
 	if (tree_locate(store, cache, "race/", NULL, &b.version, NULL))
 		give_up("cannot read");
-	ok(tree_part_count(&b.version) > 3, "%u shards",
+	ok(tree_part_count(&b.version) > 3, "%u parts",
 	   tree_part_count(&b.version));
 	step(&a, 'f', "d1/new", 7, 0);
 	step(&a, 'f', "d9/new", 7, 0);
@@ -391,7 +391,7 @@ static void test_copy_on_write(void)
 
 	make_large(&t, "cow/");
 	count = tree_part_count(&t.version);
-	ok(count > 10, "%u shards", count);
+	ok(count > 10, "%u parts", count);
 	old.table = shard_table_ref(t.version.table);
 	puts = requests(STORE_PUT);
 	gets = requests(STORE_GET);
@@ -404,7 +404,7 @@ static void test_copy_on_write(void)
 			same += !memcmp(&old.table->shards[i].id,
 					&t.version.table->shards[k].id,
 					sizeof(struct object_id));
-	is_int(same, count - 1, "the others stay");
+	is_int(same, count - 2, "the other shards stay");
 	shard_table_unref(old.table);
 	tree_version_done(&t.version);
 }

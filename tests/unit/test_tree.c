@@ -58,9 +58,9 @@ static void test_round_trip(void)
 		size_t len = 0;
 
 		catalog_of(&raw, counts[i]);
-		is_int(tree_encode(&a, &head, raw.data, raw.len, NULL), 0,
+		is_int(tree_encode(&a, &head, raw.data, raw.len, NULL, 0, NULL), 0,
 		       "encode %u files", counts[i]);
-		(void)tree_encode(&b, &head, raw.data, raw.len, NULL);
+		(void)tree_encode(&b, &head, raw.data, raw.len, NULL, 0, NULL);
 		ok(a.len == b.len && !memcmp(a.data, b.data, a.len),
 		   "the same bytes: %zu of %zu", a.len, raw.len);
 		is_int(tree_decode(&got, &c, a.data, a.len, NULL), 0, "decode");
@@ -99,7 +99,7 @@ static void test_pools(void)
 		struct tree_head h = head, got;
 
 		(void)snprintf(h.pool, sizeof(h.pool), "%s", cases[i].pool);
-		is_int(tree_encode(&out, &h, raw.data, raw.len, NULL),
+		is_int(tree_encode(&out, &h, raw.data, raw.len, NULL, 0, NULL),
 		       cases[i].r, "pool '%s'", cases[i].pool);
 		if (!cases[i].r &&
 		    !tree_decode(&got, NULL, out.data, out.len, NULL))
@@ -124,7 +124,7 @@ static void test_damage(void)
 	struct tree_content c = { 0 };
 
 	catalog_of(&raw, 20);
-	(void)tree_encode(&out, &head, raw.data, raw.len, NULL);
+	(void)tree_encode(&out, &head, raw.data, raw.len, NULL, 0, NULL);
 	is_int(tree_decode(&got, &c, "", 0, NULL), -ENODATA, "a removed tree");
 	for (size_t bit = 0; bit < 8 * out.len; bit++) {
 		struct err e = { 0 };
@@ -186,7 +186,7 @@ static void test_forged(void)
 		struct tree_head got;
 		struct err e = { 0 };
 
-		(void)tree_encode(&out, &head, raw.data, raw.len, NULL);
+		(void)tree_encode(&out, &head, raw.data, raw.len, NULL, 0, NULL);
 		out.data[cases[i].at] = (char)cases[i].value;
 		rehash(&out);
 		is_int(!tree_decode(&got, NULL, out.data, out.len, NULL),

@@ -67,7 +67,7 @@ static void put_tree(struct store *s, const char *dir, uint64_t seq,
 	if (!r)
 		r = catalog_builder_finish(b, &cat, &e);
 	if (!r)
-		r = tree_encode(&out, &head, cat.data, cat.len, &e);
+		r = tree_encode(&out, &head, cat.data, cat.len, NULL, 0, &e);
 	if (!r)
 		r = name_tree(&key, dir, seq);
 	store_req_init(&req, STORE_PUT, key.data);
