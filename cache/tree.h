@@ -1,10 +1,10 @@
 /*
  * The tree object: one version of the tree rooted at a directory.
  *
- * A head (sequence, commit id, commit time, pool), and the catalog, compressed; of
- * a large tree the catalog of its first entries, and the table of its shards. The whole is covered by a SHA-256.
- * An object of zero bytes is a removed tree. The same input gives the same bytes
- * (with one version of zstd).
+ * A head (sequence, commit id, commit time, pool), and the catalog, compressed;
+ * of a large tree the catalog of its first entries, and the table of its shards.
+ * The whole is covered by a SHA-256. An object of zero bytes is a removed tree.
+ * The same input gives the same bytes (with one version of zstd).
  *
  * Threads: any; pure computation.
  */
