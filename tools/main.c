@@ -4,6 +4,7 @@
  * What goes to stdout is looked at once, at the end: a full disk behind
  * `assetctl ls > file` must not look like success.
  */
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,6 +14,8 @@
 
 #include "s3/base/log.h"
 #include "tools/cmd.h"
+
+#define LARGE_BYTES (128 << 10)
 
 struct verb {
 	const char *name;
@@ -93,6 +96,9 @@ int main(int argc, char **argv)
 	int status;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* Packs and frames go back to the system when they are freed: left to
+	 * itself, the limit for that rises with the first large one. */
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	log_open("assetctl", false);
 	status = run(argc, argv);
 	if (fflush(stdout) || ferror(stdout)) {
