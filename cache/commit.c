@@ -202,8 +202,7 @@ static int try_version(struct store *s, struct cache *c,
 	head.seq = base->head.seq + 1;
 	head.commit = commit->id;
 	head.commit_s = commit->commit_s;
-	if (strlen(made->pool) < sizeof(head.pool))
-		strcpy(head.pool, made->pool);
+	memcpy(head.pool, made->pool, sizeof(head.pool));
 	r = tree_encode(&data, &head, made->catalog.data, made->catalog.len,
 			made->shards, made->shard_count, e);
 	if (!r && name_tree(&key, base->dir, head.seq))
@@ -287,8 +286,9 @@ static int one_attempt(struct store *s, struct cache *c,
 		*ret_outcome = COMMITTED;
 		return 0;
 	}
-	made->pool = tree_part_count(base) ? base->head.pool : commit->pool;
-	r = treewrite_run(made, &ed, e);
+	r = treewrite_run(
+		made, &ed,
+		tree_part_count(base) ? base->head.pool : commit->pool, e);
 	return r ? r : try_version(s, c, base, commit, made, ret_outcome, e);
 }
 

@@ -378,12 +378,27 @@ static int write_inline(struct treewrite *w, struct edit *ed, struct err *e)
 	return r ? r : catalog_writer_finish(w->writer, &w->catalog, e);
 }
 
-int treewrite_run(struct treewrite *w, struct edit *ed, struct err *e)
+/* Shards of another pool are of no use in this one. */
+static int use_pool(struct treewrite *w, const char *pool, struct err *e)
+{
+	if (strlen(pool) >= sizeof(w->pool))
+		return err_set(e, -EINVAL, "pool '%.200s': path too long",
+			       pool);
+	if (strcmp(w->pool, pool))
+		w->made_count = 0;
+	strcpy(w->pool, pool);
+	return 0;
+}
+
+int treewrite_run(struct treewrite *w, struct edit *ed, const char *pool,
+		  struct err *e)
 {
 	unsigned int part = ed->in.base->table ? 2 : 1;
 	struct count all = { 0 };
-	int r = 0;
+	int r = use_pool(w, pool, e);
 
+	if (r)
+		return r;
 	catalog_writer_free(TAKE_PTR(w->writer));
 	if (catalog_writer_open(&w->writer))
 		return no_memory(e);

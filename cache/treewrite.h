@@ -26,7 +26,6 @@ struct treewrite {
 	/* Borrowed; set before the first run: */
 	struct store *store;
 	struct cache *cache; /* may be NULL */
-	const char *pool;
 	struct object_ids *ids;
 	uint32_t inline_entries, shard_entries; /* see commit.h */
 	/* The outcome of the last run; what it borrows is valid as long as its
@@ -35,6 +34,7 @@ struct treewrite {
 	struct shard *shards; /* with the rest; count 0: none */
 	uint32_t shard_count;
 	/* private: */
+	char pool[TREE_POOL_MAX]; /* of the last run */
 	uint32_t shard_room;
 	struct catalog_writer *writer;
 	struct edit_entry *waiting; /* for their shard */
@@ -50,7 +50,9 @@ struct treewrite {
 void treewrite_init(struct treewrite *w);
 void treewrite_done(struct treewrite *w); /* waits for what is under way */
 /*
- * On success all shards are complete. A later run, after a race was lost, puts
- * none again that turns out the same. Errors: as store.h; as tree_part; -EFBIG.
+ * pool: where shards go: "" or "a/b/". On success all of them are complete. A
+ * later run, after a race was lost, puts none again that turns out the same.
+ * Errors: as store.h; as tree_part; -EFBIG; -EINVAL for a pool that is none.
  */
-int treewrite_run(struct treewrite *w, struct edit *ed, struct err *e);
+int treewrite_run(struct treewrite *w, struct edit *ed, const char *pool,
+		  struct err *e);
