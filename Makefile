@@ -4,8 +4,8 @@
 #   make check           every test that a machine of 2 cores can run
 #   make check-unit      unit tests, fuzz corpora; no root needed
 #   make check-lint      layers, headers, man pages
-#   make check-long     what takes minutes: a tree of 200,000 files
 #   make check-shell     shell tests (root, /dev/fuse; starts a Ceph RGW)
+#   make check-long      what takes minutes and gigabytes
 #   make install         DESTDIR= PREFIX=
 #
 # V=1 shows commands. SAN=address,undefined or SAN=thread build into folders

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Runs tests and says how many passed.
 #
-#   tests/run.sh [unit] [fuzz] [lint] [shell] [long] [all]
+#   tests/run.sh [unit] [fuzz] [lint] [shell] [all] [long]
 #
 # For the build in $BUILD (default: build), which `make tests` has made.
 # One line per test, the log of each that failed, and at the end, as the last
 # line, "N passed, N failed" or "N passed, N failed, N skipped". Exit 1 when
 # one failed. TEST_TIMEOUT is the time limit of a test in seconds (120).
+#
+# "long" are shell tests that take minutes and gigabytes, one at a time with a
+# limit of an hour each; "all" does not have them.
 #
 # Shell tests run two at a time; one RGW serves them all, unless $RGW_ENV
 # names the env file of one that runs already. Whatever a sanitizer reports,
@@ -160,10 +163,13 @@ group_shell()
 # What takes minutes; not part of all.
 group_long()
 {
+	local script
+	LIMIT=${TEST_TIMEOUT:-3600}
 	start_rgw
-	LIMIT=${TEST_TIMEOUT:-1800}
-	MANY_FILES=200000 run_test long/sharded-tree \
-		bash tests/shell/sharded-tree.sh
+	for script in tests/long/*.sh; do
+		[ -f "$script" ] || continue
+		run_test "long/$(basename "$script" .sh)" bash "$script"
+	done
 }
 
 [ $# -gt 0 ] || set -- all

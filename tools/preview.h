@@ -18,7 +18,7 @@
 /* One line. Threads: any. */
 void preview_entry(const char *what, const struct scan_entry *entry);
 
-/* diff: NULL for extras alone. dir: the target, as extras' objects have it in front. skip: bytes of it that
- * extras' changes do not have. */
+/* diff: NULL for extras alone. dir: the target, which extras' objects have in
+ * front; skip: bytes of it that extras' changes do not have. */
 void preview_print(const struct scan *scan, const struct diff *diff,
 		   const struct extras *x, const char *dir, size_t skip);
