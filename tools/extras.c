@@ -357,10 +357,10 @@ static int add_change(struct extras *x, const struct diff_input *in,
 		.if_empty = is_dir,
 		.seen = true,
 		.seen_commit_s = commit_s,
-		.path_len = path.len,
-		.path = buf_take(&path),
 	};
-	if (!ch->path)
+	ch->path_len = path.len;
+	ch->path = buf_take(&path);
+	if (!ch->path || !ch->path_len) /* never the root */
 		return -ENOMEM;
 	x->count++;
 	return 0;
