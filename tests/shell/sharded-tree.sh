@@ -105,16 +105,44 @@ log_mark
 expect "ls of one path" 1 GET .assetfs/shard/
 grep -q 'geo\.0042\.usd$' "$TMP/line" || fail "ls: $(cat "$TMP/line")"
 
+# A shard that comes damaged is fetched once more; one that stays so, or is not
+# there, makes no name absent.
+new_machine
+set_faults "GET .assetfs/shard/ 1 flip 5000"
+log_mark
+"$ASSETCTL" ls -l "$SRC_URL/many/$path" >"$TMP/again"
+cmp "$TMP/line" "$TMP/again" || fail "after a damaged shard: another line"
+[ "$(count_requests GET .assetfs/shard/)" = 2 ] || fail "not fetched again"
+for fault in "flip 5000" 404; do
+	new_machine
+	set_faults "GET .assetfs/shard/ * $fault"
+	"$ASSETCTL" ls -l "$SRC_URL/many/$path" >"$TMP/none" 2>"$TMP/err" &&
+		fail "$fault: ls succeeds"
+	cat "$TMP/err"
+	if grep -qi 'no such' "$TMP/err"; then
+		fail "$fault: said to be absent"
+	fi
+	mount_bucket
+	stat "$MNT/many/$path" >"$TMP/none" 2>"$TMP/err" &&
+		fail "$fault: stat succeeds"
+	grep -q 'Input/output error\|Bad message' "$TMP/err" ||
+		fail "$fault: $(cat "$TMP/err")"
+	umount_bucket
+done
+set_faults
+
 # A small directory of it, from elsewhere: only its shards are read and put.
 new_machine
 one=$src/shots/$(printf 'sh%04u' "$last")
 echo "changed" >"$one/cache/geo.0007.usd"
 echo "new" >"$one/new"
+set_faults "PUT .assetfs/shard/ 1 lose-answer"
 log_mark
 push_tree "$one" "$SRC_URL/many/shots/" -q
 expect "small directory: shards read" 3 GET .assetfs/shard/
-expect "small directory: shards put" 2 PUT .assetfs/shard/
+expect "small directory: shards put, one of them twice" 3 PUT .assetfs/shard/
 expect "small directory" 16
+set_faults
 
 mkdir "$TMP/back"
 in_memory 256 "$ASSETCTL" pull -q "$SRC_URL/many" "$TMP/back"
