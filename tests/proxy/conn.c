@@ -103,6 +103,7 @@ void conn_free(struct conn *c, int64_t now)
 	flow_done(&c->down);
 	free(c->head);
 	free(c->copy);
+	free(c->page);
 	free(c);
 }
 
@@ -283,9 +284,9 @@ static bool pull_request(struct conn *c, int64_t now, int64_t *wake)
 
 /* ---- answers of our own -------------------------------------------------- */
 
-static void date_now(const struct proxy *p, char *date, size_t size)
+static void date_now(struct proxy *p, char *date, size_t size)
 {
-	time_t t = time(NULL) + p->clock_skew_s;
+	time_t t = times_told(&p->times, time(NULL)) + p->clock_skew_s;
 	struct tm tm;
 
 	gmtime_r(&t, &tm);
@@ -405,6 +406,18 @@ static void head_skew_date(struct conn *c)
 	head_replace(c, r->date_at, r->date_width, date);
 }
 
+/* In the head, before anything in it changes its length. */
+static void head_move_times(struct conn *c)
+{
+	struct http_response *r = &c->response;
+	struct times *times = &c->proxy->times;
+
+	if (!times->file)
+		return;
+	times_rewrite_http(times, c->head + r->date_at, r->date_width);
+	times_rewrite_http(times, c->head + r->modified_at, r->modified_width);
+}
+
 /* Whether this is the first answer to a request that goes out twice. */
 static bool answer_is_dropped(const struct conn *c)
 {
@@ -426,6 +439,7 @@ static void response_apply_fault(struct conn *c)
 	char digits[24];
 
 	c->deliver = UINT64_MAX;
+	head_move_times(c);
 	head_skew_date(c);
 	switch (c->fault.action) {
 	case FAULT_CUT:
@@ -487,6 +501,34 @@ static size_t response_take(struct conn *c, unsigned char *data, size_t len)
 	return len;
 }
 
+/* A listing is collected: what is to be rewritten may come in two pieces. */
+static bool is_collected(const struct conn *c)
+{
+	return c->proxy->times.count && !strcmp(c->request.kind, "LIST");
+}
+
+static void page_add(struct conn *c, const void *data, size_t len)
+{
+	char *more = realloc(c->page, c->page_len + len + 1);
+
+	if (!more) {
+		c->dead = true;
+		return;
+	}
+	c->page = more;
+	memcpy(c->page + c->page_len, data, len);
+	c->page_len += len;
+}
+
+static void page_send(struct conn *c, int64_t now)
+{
+	if (!c->page_len)
+		return;
+	times_rewrite_xml(&c->proxy->times, c->page, c->page_len);
+	flow_append(&c->down, now, c->page, c->page_len);
+	c->page_len = 0;
+}
+
 static int response_begin(struct conn *c, int64_t now)
 {
 	if (http_parse_response(c->head, c->head_len,
@@ -537,13 +579,20 @@ static bool pull_response(struct conn *c, int64_t now, int64_t *wake)
 	to = flow_space(&c->down, room, &len);
 	n = socket_read(&c->server, to, len);
 	if (n < 0) {
+		page_send(c, now);
 		response_read(c, now,
 			      c->response_body.framing == HTTP_UNTIL_CLOSE);
 		return true;
 	}
 	if (n == 0)
 		return false;
-	flow_commit(&c->down, now, response_take(c, to, (size_t)n));
+	len = response_take(c, to, (size_t)n);
+	if (is_collected(c))
+		page_add(c, to, len);
+	else
+		flow_commit(&c->down, now, len);
+	if (c->response_body.done || !c->deliver)
+		page_send(c, now);
 	if (c->response_body.done)
 		response_read(c, now, true);
 	else if (c->fault.action == FAULT_CUT && !c->deliver)

@@ -15,6 +15,7 @@
 #include "tests/proxy/fault.h"
 #include "tests/proxy/flow.h"
 #include "tests/proxy/http.h"
+#include "tests/proxy/times.h"
 
 /* What all connections share. */
 struct proxy {
@@ -26,6 +27,7 @@ struct proxy {
 	int log_fd; /* -1: no log */
 	int64_t start_ns;
 	int clock_skew_s;
+	struct times times;
 	int64_t away_until_ns; /* set by a fault; the loop obeys */
 	uint64_t n_conns, n_requests;
 };
@@ -77,6 +79,8 @@ struct conn {
 	char *copy; /* FAULT_TWICE: request, FAULT_REPEAT_ANSWER: response */
 	size_t copy_len; /* over COPY_MAX: not all of it is there */
 	bool forwarded_again; /* FAULT_TWICE */
+	char *page; /* a listing on its way, collected for its times */
+	size_t page_len;
 	bool broken; /* the server's answer did not come to its end */
 };
 

@@ -204,6 +204,9 @@ int http_parse_response(const char *head, size_t len, bool to_head_request,
 	rsp.date_width = head_find(head, len, "Date", &value);
 	if (rsp.date_width)
 		rsp.date_at = (size_t)(value - head);
+	rsp.modified_width = head_find(head, len, "Last-Modified", &value);
+	if (rsp.modified_width)
+		rsp.modified_at = (size_t)(value - head);
 
 	if (to_head_request || rsp.status < 200 || rsp.status == 204 ||
 	    rsp.status == 304) {

@@ -46,6 +46,8 @@ struct http_response {
 	size_t length_width; /* and how many there are */
 	size_t date_at; /* the same for Date; width 0: no such header */
 	size_t date_width;
+	size_t modified_at; /* and for Last-Modified */
+	size_t modified_width;
 };
 
 /* Length of the head in data, with its empty line; 0 if not all is there. */

@@ -1,11 +1,11 @@
 /*
  * A proxy for tests: it makes loopback behave like a distant server, logs one
  * line per request, and injects scripted faults. See flow.h for what is
- * modelled, fault.h for the faults.
+ * modelled, fault.h for the faults, times.h for a clock that is moved.
  *
  * Usage: proxy --listen ADDRESS:PORT --to HOST:PORT [--rtt MS] [--slow-start]
  *              [--bandwidth BYTES/S] [--log FILE] [--faults FILE]
- *              [--clock-skew S]
+ *              [--clock-skew S] [--times FILE]
  *
  * Port 0 picks a free one; the port is printed once connections are taken.
  * SIGHUP reads the faults again, SIGTERM ends the proxy.
@@ -254,6 +254,7 @@ int main(int argc, char **argv)
 		{ "log", required_argument, NULL, 'o' },
 		{ "faults", required_argument, NULL, 'f' },
 		{ "clock-skew", required_argument, NULL, 'c' },
+		{ "times", required_argument, NULL, 'm' },
 		{ 0 },
 	};
 	struct proxy p = { .log_fd = -1 };
@@ -291,6 +292,9 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			p.clock_skew_s = atoi(optarg);
+			break;
+		case 'm':
+			p.times.file = optarg;
 			break;
 		default:
 			return 2;

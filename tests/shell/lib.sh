@@ -26,7 +26,7 @@
 #   STORE SRC_URL      after use_store: "file" or "rgw", and its SOURCE
 #   ENDPOINT BUCKET    on RGW: where programs connect to (the proxy, if one
 #                      was started), and the bucket of the last new_bucket
-#   PROXY_URL PROXY_LOG PROXY_FAULTS PROXY_PID   after start_proxy
+#   PROXY_URL PROXY_LOG PROXY_FAULTS PROXY_TIMES PROXY_PID   after start_proxy
 set -euo pipefail
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -279,9 +279,12 @@ start_proxy()
 	[ -n "${to:-}" ] || requires_rgw
 	PROXY_LOG=$(mktemp "$TMP/proxy-log.XXXXXX")
 	PROXY_FAULTS=$PROXY_LOG.faults
+	PROXY_TIMES=$PROXY_LOG.times
 	: >"$PROXY_FAULTS"
+	: >"$PROXY_TIMES"
 	"$PROXY" --to "${to:-${RGW_ENDPOINT#http://}}" --log "$PROXY_LOG" \
-		--faults "$PROXY_FAULTS" "$@" >"$PROXY_LOG.port" </dev/null &
+		--faults "$PROXY_FAULTS" --times "$PROXY_TIMES" \
+		"$@" >"$PROXY_LOG.port" </dev/null &
 	PROXY_PID=$!
 	record_pid "$PROXY_PID"
 	cleanup_fn end_process "$PROXY_PID"
@@ -298,6 +301,19 @@ set_faults()
 	: >"$PROXY_FAULTS.new"
 	[ $# = 0 ] || printf '%s\n' "$@" >"$PROXY_FAULTS.new"
 	mv "$PROXY_FAULTS.new" "$PROXY_FAULTS"
+}
+
+# move_clock SECONDS: of the server, as the proxy tells it; what is in the bucket
+# gets older by that much.
+move_clock()
+{
+	local when=$(($(date +%s) + 2))
+	cp "$PROXY_TIMES" "$PROXY_TIMES.new"
+	echo "$when $1" >>"$PROXY_TIMES.new"
+	mv "$PROXY_TIMES.new" "$PROXY_TIMES"
+	while [ "$(date +%s)" -le "$when" ]; do
+		sleep 0.1
+	done
 }
 
 # Requests are counted from here on.

@@ -1,0 +1,327 @@
+#!/usr/bin/env bash
+# Pushers and removers in one tree, collectors and restorers beside them, killed
+# at any moment, behind a server that delays, repeats and loses answers and whose
+# clock makes leaps: the tree always holds what the histories allow, every
+# version can be read in full, and what nothing names goes within two runs of gc.
+#
+#   tests/long/churn.sh [SECONDS [SEED]]      1800 seconds, a random seed
+#
+# Each of eight workers changes a directory of its own, so that it knows which
+# states are possible: after a success one, after a kill several. In rounds in
+# which old versions are restored, what is known is only which contents a file
+# has had. The clock leaps between rounds, when nobody is at work: for a push, an
+# hour of the server is an hour of its own.
+. "$(dirname "$0")/../shell/lib.sh"
+requires_program "$ASSETCTL" jq
+SECONDS_IN_ALL=${1:-1800}
+SEED=${2:-$(od -An -N3 -tu4 /dev/urandom | tr -d " ")}
+echo "# seed $SEED, $SECONDS_IN_ALL seconds"
+WORKERS=8
+ROUND=$((SECONDS_IN_ALL < 60 ? 5 : 10))
+LATE=3 # seconds after which a request of a killed process has arrived
+HOUR=3600
+
+use_store rgw
+start_proxy --rtt 2
+TREE=$SRC_URL/t
+mkdir "$TMP/local" "$TMP/state" "$TMP/had" "$TMP/op"
+
+# one_in N: true by that chance
+one_in()
+{
+	[ $((RANDOM % $1)) = 0 ]
+}
+
+# What a directory holds, in one line.
+state_of()
+{
+	(
+		cd "$1"
+		find . -type f -print0 | sort -z | xargs -0 -r sha256sum
+	) | sha256sum | cut -c 1-32
+}
+
+# write_file WORKER NAME: new content, noted in its history
+write_file()
+{
+	local file=$TMP/local/$1/$2
+	head -c $((RANDOM * 6 + 1)) /dev/urandom >"$file"
+	sha256sum "$file" | cut -c 1-64 >>"$TMP/had/$1.$2"
+}
+
+# run_op WORKER COMMAND...: 0 done, 1 perhaps done
+run_op()
+{
+	local worker=$1 status=0
+	shift
+	if one_in 3; then
+		timeout -s KILL "0.$((RANDOM % 10))$((RANDOM % 10))" "$@" \
+			>"$TMP/op/$worker.log" 2>&1 || status=$?
+	else
+		"$@" >"$TMP/op/$worker.log" 2>&1 || status=$?
+	fi
+	[ "$status" != 137 ] || sleep "$LATE" # what it sent may still arrive
+	case $status in
+	0) echo "$*" >>"$TMP/op/$worker.done" ;;
+	137) echo "$*" >>"$TMP/op/$worker.killed" ;;
+	*) cat "$TMP/op/$worker.log" >>"$TMP/op/$worker.failed" ;;
+	esac
+	[ "$status" = 0 ]
+}
+
+push_some()
+{
+	local worker=$1 i
+	for i in 1 2 3; do
+		write_file "$worker" "f$((RANDOM % 12))"
+	done
+	if run_op "$worker" "$ASSETCTL" push -q "$TMP/local/$worker/" \
+		"$TREE/$worker"; then
+		state_of "$TMP/local/$worker" >"$TMP/state/$worker"
+	else
+		state_of "$TMP/local/$worker" >>"$TMP/state/$worker"
+	fi
+}
+
+# A file that may or may not be there would be in the way of knowing.
+remove_one()
+{
+	local worker=$1 name=f$((RANDOM % 12))
+	[ -e "$TMP/local/$worker/$name" ] || return 0
+	rm "$TMP/local/$worker/$name"
+	until run_op "$worker" "$ASSETCTL" rm -q -f "$TREE/$worker/$name"; do
+		[ ! -e "$TMP/stop" ] || sleep 0.2
+	done
+	state_of "$TMP/local/$worker" >"$TMP/state/$worker"
+}
+
+# begin_as NAME: a machine of its own, with its own cache
+begin_as()
+{
+	exec 2>>"$TMP/op/$1.bash" # bash tells of each kill
+	export ASSETFS_CACHE_DIR=$TMP/cache.$1
+	[ -d "$ASSETFS_CACHE_DIR" ] || mkdir -m 700 "$ASSETFS_CACHE_DIR"
+}
+
+work()
+{
+	local worker=$1
+	begin_as "$worker"
+	while [ ! -e "$TMP/stop" ]; do
+		# Something may be uncertain: a push makes it certain.
+		if one_in 3 && [ "$(wc -l <"$TMP/state/$worker")" = 1 ]; then
+			remove_one "$worker"
+		else
+			push_some "$worker"
+		fi
+	done
+}
+
+collect()
+{
+	begin_as "$1"
+	while [ ! -e "$TMP/stop" ]; do
+		run_op "$1" "$ASSETCTL" gc -q --yes "$SRC_URL" || :
+		sleep "0.$((RANDOM % 10))"
+	done
+}
+
+restore()
+{
+	local versions version
+	begin_as restore
+	while [ ! -e "$TMP/stop" ]; do
+		mapfile -t versions < <("$ASSETCTL" log --json "$TREE" \
+			2>/dev/null | jq '.versions[] |
+			select(.removed | not) | .version')
+		version=${versions[RANDOM % (${#versions[@]} + 1)]:-}
+		[ -z "$version" ] || run_op restore \
+			"$ASSETCTL" log -q --restore "$version" "$TREE" || :
+		sleep "0.$((RANDOM % 10))"
+	done
+}
+
+# Faults for the next seconds. They count from when they are set.
+some_faults()
+{
+	local all=("PUT * $((RANDOM % 8 + 1)) lose-answer"
+		"PUT .assetfs-tree- $((RANDOM % 3 + 1)) lose-answer"
+		"PUT .assetfs-tree- $((RANDOM % 3 + 1)) twice"
+		"PUT .assetfs-tree- $((RANDOM % 3 + 1)) delay $((RANDOM % 1500))"
+		"PUT .assetfs/gc/ 1 lose-answer"
+		"PUT .assetfs/gc/ 1 twice"
+		"PUT .assetfs/index/ $((RANDOM % 3 + 1)) delay $((RANDOM % 1500))"
+		"DELETE_MANY * 1 twice"
+		"DELETE_MANY * 1 delay $((RANDOM % 1500))"
+		"DELETE_MANY * 1 lose-answer"
+		"LIST * $((RANDOM % 9 + 1)) delay $((RANDOM % 1500))"
+		"GET * $((RANDOM % 9 + 1)) delay $((RANDOM % 1500))"
+		"* * $((RANDOM % 30 + 1)) status 503 SlowDown"
+		"* * $((RANDOM % 30 + 1)) cut-before")
+	local chosen=() i
+	for i in 1 2 3 4; do
+		chosen+=("${all[RANDOM % ${#all[@]}]}")
+	done
+	set_faults "${chosen[@]}"
+}
+
+# one_round NUMBER RESTORES(0|1)
+one_round()
+{
+	local pids=() i end
+	rm -f "$TMP/stop"
+	for i in $(seq "$WORKERS"); do
+		RANDOM=$((SEED + 100 * $1 + i)) && work "w$i" &
+		pids+=("$!")
+	done
+	RANDOM=$((SEED + 100 * $1 + 50)) && collect gc1 &
+	pids+=("$!")
+	RANDOM=$((SEED + 100 * $1 + 51)) && collect gc2 &
+	pids+=("$!")
+	if [ "$2" = 1 ]; then
+		RANDOM=$((SEED + 100 * $1 + 52)) && restore &
+		pids+=("$!")
+	fi
+	end=$((SECONDS + ROUND))
+	while [ "$SECONDS" -lt "$end" ]; do
+		some_faults
+		sleep 1
+	done
+	set_faults
+	touch "$TMP/stop"
+	for i in "${pids[@]}"; do
+		wait "$i" || fail "a worker ended with $?"
+	done
+	sleep "$LATE"
+}
+
+# All of the tree, each byte of it checked, with no cache to help.
+pull_all()
+{
+	rm -rf "$TMP/back"
+	ASSETFS_CACHE_DIR=$(mktemp -d "$TMP/cache.fresh.XXXXXX") \
+		"$ASSETCTL" pull -q "$TREE" "$TMP/back" ||
+		fail "the tree cannot be read"
+	rm -rf "$TMP"/cache.fresh.*
+}
+
+# Each file has a content that was pushed under its name.
+check_contents()
+{
+	local file worker name
+	for file in "$TMP"/back/*/*; do
+		[ -e "$file" ] || continue
+		name=${file##*/}
+		worker=${file%/*}
+		worker=${worker##*/}
+		grep -q "^$(sha256sum "$file" | cut -c 1-64)$" \
+			"$TMP/had/$worker.$name" ||
+			fail "$1: '$worker/$name' has a content of its own"
+	done
+}
+
+check_states()
+{
+	local i
+	for i in $(seq "$WORKERS"); do
+		mkdir -p "$TMP/back/w$i"
+		grep -q "^$(state_of "$TMP/back/w$i")$" "$TMP/state/w$i" || {
+			ls -l "$TMP/back/w$i" "$TMP/local/w$i" >&2
+			cat "$TMP/op/w$i.failed" >&2 || :
+			fail "$1: w$i is in none of $(wc -l \
+				<"$TMP/state/w$i") possible states"
+		}
+	done
+}
+
+# From here on it is known again what stands there.
+settle()
+{
+	local i
+	for i in $(seq "$WORKERS"); do
+		rm -rf "$TMP/local/w$i"
+		mkdir -p "$TMP/back/w$i"
+		cp -a "$TMP/back/w$i" "$TMP/local/w$i"
+		state_of "$TMP/local/w$i" >"$TMP/state/w$i"
+	done
+}
+
+# ---- the run -----------------------------------------------------------------
+
+RANDOM=$SEED
+for i in $(seq "$WORKERS"); do
+	mkdir "$TMP/local/w$i"
+	for name in f0 f1 f2 f3 f4; do
+		write_file "w$i" "$name"
+	done
+done
+push_tree "$TMP/local/" "$TREE" -q
+cp -a "$TMP/local" "$TMP/back"
+settle
+
+round=0
+deadline=$((SECONDS + SECONDS_IN_ALL))
+while [ "$round" -lt 2 ] || [ "$SECONDS" -lt "$deadline" ]; do
+	round=$((round + 1))
+	restores=0
+	[ $((round % 2)) != 0 ] || restores=1
+	one_round "$round" "$restores"
+	pull_all
+	check_contents "round $round"
+	[ "$restores" = 1 ] || check_states "round $round"
+	settle
+	case $((RANDOM % 3)) in
+	1) move_clock $((25 * HOUR)) ;;
+	2) move_clock $((8 * 24 * HOUR)) ;;
+	esac
+done
+
+# Some of the versions that stand there, by restoring them.
+mapfile -t versions < <("$ASSETCTL" log --json "$TREE" |
+	jq '.versions[] | select(.removed | not) | .version' | tac | head -n 6)
+for version in "${versions[@]}"; do
+	"$ASSETCTL" log -q --restore "$version" "$TREE" 2>"$TMP/err" || {
+		# What a run has condemned since it is to be pruned.
+		grep -q 'condemned' "$TMP/err" || fail "$(cat "$TMP/err")"
+		continue
+	}
+	pull_all
+	check_contents "version $version"
+done
+
+# gc keeps what is named, and nothing else, however it was interrupted.
+move_clock $((8 * 24 * HOUR))
+"$ASSETCTL" gc -q --yes "$SRC_URL"
+move_clock $((25 * HOUR))
+"$ASSETCTL" gc -q --yes "$SRC_URL"
+left=$("$ASSETCTL" gc --json -n --yes "$SRC_URL")
+test "$(jq '.condemned.objects + .deleted.objects' <<<"$left")" = 0 ||
+	fail "two runs later: $left"
+pull_all
+check_contents "in the end"
+
+# With its versions gone, nothing names anything.
+while keys=$(s3_keys t%2F.assetfs-tree-) && [ -n "$keys" ]; do
+	for key in $keys; do
+		s3_curl DELETE "/$BUCKET/$key"
+	done
+done
+move_clock $((8 * 24 * HOUR))
+"$ASSETCTL" gc -q --yes "$SRC_URL"
+move_clock $((25 * HOUR))
+"$ASSETCTL" gc -q --yes "$SRC_URL"
+keys=$(s3_keys | grep -v '^\.assetfs/gc/' || :)
+[ -z "$keys" ] || fail "still there: $keys"
+
+# lines KIND: how many lines workers have noted of that kind
+lines()
+{
+	cat "$TMP"/op/*."$1" 2>/dev/null | wc -l
+}
+echo "# $round rounds: $(lines "done") done, $(lines killed) killed, $(lines \
+	failed) lines of failures"
+cat "$TMP"/op/*.failed 2>/dev/null | sed 's/[0-9a-f]\{16,\}/…/g; s/[0-9]\+/N/g' |
+	sort | uniq -c | sort -rn | head -n 20
+# Most of it has to work, or little was tried.
+[ "$(lines "done")" -gt $((2 * $(lines failed))) ] ||
+	fail "more failed than was done"
