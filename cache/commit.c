@@ -187,6 +187,16 @@ static int adopt(struct store *s, struct cache *c, struct tree_version *base,
 
 enum outcome { COMMITTED, BEATEN };
 
+/* What was relied on can have been condemned and deleted since. */
+static int check_hour(const struct commit *commit, struct err *e)
+{
+	if (clock_now_ms() - commit->gc_read_ms <= SIGNED_WITHIN_MS)
+		return 0;
+	return err_set(e, -ETIME,
+		       "more than an hour passed since this run began to rely "
+		       "on what the bucket holds: run it again");
+}
+
 static int try_version(struct store *s, struct cache *c,
 		       struct tree_version *base, struct commit *commit,
 		       const struct treewrite *made, enum outcome *ret_outcome,
@@ -207,6 +217,8 @@ static int try_version(struct store *s, struct cache *c,
 			made->shards, made->shard_count, e);
 	if (!r && name_tree(&key, base->dir, head.seq))
 		r = err_set(e, -ENAMETOOLONG, "'%s': path too long", base->dir);
+	if (!r)
+		r = check_hour(commit, e); /* shards took their time */
 	if (r)
 		return r;
 	r = put_version(s, key.data, &data, &versioned, etag, e);
@@ -267,10 +279,8 @@ static int one_attempt(struct store *s, struct cache *c,
 	if (clock_now_ms() - base->read_ms > SIGNED_WITHIN_MS && base->head.seq)
 		r = commit->once ? others_first(base, e)
 				 : refresh(s, c, base, e);
-	if (!r && clock_now_ms() - commit->gc_read_ms > SIGNED_WITHIN_MS)
-		r = err_set(e, -ETIME,
-			    "more than an hour passed since this run began to "
-			    "rely on what the bucket holds: run it again");
+	if (!r)
+		r = check_hour(commit, e);
 	if (!r)
 		r = commit_time(s, base, &commit->commit_s, e);
 	if (r)

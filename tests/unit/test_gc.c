@@ -32,6 +32,8 @@ struct moved {
 	size_t count;
 	/* What shall happen to the next PUT with if_absent: */
 	bool lose_answer; /* it is done, and -EEXIST is said */
+	/* Made two hours older when a shard is put; NULL: nothing. */
+	uint64_t *age;
 	/* Called before each LIST of the lists; NULL: nothing. */
 	void (*on_look)(struct moved *m);
 };
@@ -86,6 +88,8 @@ static void moved_submit(struct store *s, struct store_req *req)
 	*p = (struct passed){ m, req->done, req->arg };
 	if (req->op == STORE_LIST && m->on_look && strstr(req->key, "/gc/"))
 		m->on_look(m);
+	if (req->op == STORE_PUT && m->age && strstr(req->key, "/shard/"))
+		*m->age -= 2 * HOUR * 1000;
 	req->done = passed_done;
 	req->arg = p;
 	store_submit(m->inner, req);
@@ -487,7 +491,7 @@ static void test_merge(void)
 
 	begin();
 	for (int i = 0; i < 20; i++) {
-		char name[8];
+		char name[16];
 
 		(void)snprintf(name, sizeof(name), "b%d", i);
 		b[i] = put_blob(name, 10);
@@ -516,7 +520,7 @@ static void test_prune(void)
 
 	begin();
 	for (int i = 0; i < 15; i++) {
-		char name[8];
+		char name[16];
 
 		(void)snprintf(name, sizeof(name), "p%d", i);
 		b[i] = put_blob(name, 10);
@@ -536,6 +540,40 @@ static void test_prune(void)
 	end();
 }
 
+/* A commit whose shards take so long that a collector may have run. */
+static void test_slow_commit(void)
+{
+	CLEANUP(tree_version_done) struct tree_version t = { 0 };
+	struct commit_change changes[3] = { 0 };
+	struct err e = { 0 };
+	struct commit c = {
+		.changes = changes,
+		.count = TAP_COUNT(changes),
+		.pool = "",
+		.gc_read_ms = clock_now_ms(),
+		.limits = { .inline_entries = 1, .shard_entries = 1 },
+	};
+
+	begin();
+	changes[0].path = "a";
+	changes[1].path = "b";
+	changes[2].path = "c";
+	for (size_t i = 0; i < TAP_COUNT(changes); i++) {
+		changes[i].path_len = 1;
+		changes[i].attr.mode = S_IFREG | 0644;
+	}
+	c.id = object_ids_next(&ids);
+	must(tree_locate(s, NULL, "t/", NULL, &t, &e), &e, "t/");
+	m.age = &c.gc_read_ms;
+	is_int(commit_run(s, NULL, &t, &c, &e), -ETIME, "%s", e.text);
+	is_int((int)count_keys("t/.assetfs-tree-"), 0, "nothing is committed");
+	m.age = NULL;
+	c.gc_read_ms = clock_now_ms();
+	is_int(commit_run(s, NULL, &t, &c, &e), 0, "in time it is");
+	ok(count_keys(".assetfs/shard/") > 1, "in shards");
+	end();
+}
+
 int main(void)
 {
 	test_life();
@@ -545,5 +583,6 @@ int main(void)
 	test_two_collectors();
 	test_merge();
 	test_prune();
+	test_slow_commit();
 	return tap_done();
 }
