@@ -110,23 +110,26 @@ static void print_text(const struct outcome *x, bool list_only)
 		(void)puts(out.data); /* main looks at stdout's errors */
 }
 
-static int print_json(const struct outcome *x, struct verify_cmd *cmd)
+static int print_json(const struct outcome *x, struct verify_cmd *cmd,
+		      bool complete)
 {
 	const struct verify_result *r = &x->result;
 	json_t *o = json_pack(
-		"{s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:I,"
+		"{s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,"
+		"s:I,"
 		"s:I,s:f,s:f}",
-		"verb", "verify", "list_only", (int)cmd->list_only, "files",
-		(json_int_t)r->files, "dirs", (json_int_t)r->dirs, "symlinks",
-		(json_int_t)r->symlinks, "bytes", (json_int_t)r->bytes,
-		"blocks", (json_int_t)r->blocks, "frames",
-		(json_int_t)r->frames, "blobs", (json_int_t)r->blobs, "plain",
-		(json_int_t)r->plain, "unproven", (json_int_t)r->unproven,
-		"indexes", (json_int_t)r->indexes, "bad_count",
-		(json_int_t)r->bad, "bad", cmd->bad, "requests_total",
-		(json_int_t)bill_requests(&x->counts), "bytes_in",
-		(json_int_t)x->counts.bytes_in, "seconds", x->seconds,
-		"price_usd", x->unbilled ? 0.0 : bill_price(&x->counts));
+		"verb", "verify", "list_only", (int)cmd->list_only, "complete",
+		(int)complete, "files", (json_int_t)r->files, "dirs",
+		(json_int_t)r->dirs, "symlinks", (json_int_t)r->symlinks,
+		"bytes", (json_int_t)r->bytes, "blocks", (json_int_t)r->blocks,
+		"frames", (json_int_t)r->frames, "blobs", (json_int_t)r->blobs,
+		"plain", (json_int_t)r->plain, "unproven",
+		(json_int_t)r->unproven, "indexes", (json_int_t)r->indexes,
+		"bad_count", (json_int_t)r->bad, "bad", cmd->bad,
+		"requests_total", (json_int_t)bill_requests(&x->counts),
+		"bytes_in", (json_int_t)x->counts.bytes_in, "seconds",
+		x->seconds, "price_usd",
+		x->unbilled ? 0.0 : bill_price(&x->counts));
 	char *text = NULL;
 
 	if (o && !cmd->failed)
@@ -157,8 +160,8 @@ static int run(struct verify_cmd *cmd, struct location *at)
 	store_counts(at->session.source.store, &x.counts);
 	x.seconds = (double)(clock_now_ns() - at->session.started_ns) / 1e9;
 	if (cmd->options.json)
-		r = print_json(&x, cmd) ?: r;
-	else if (!cmd->options.quiet)
+		r = print_json(&x, cmd, !r) ?: r;
+	else if (!cmd->options.quiet && !r)
 		print_text(&x, cmd->list_only);
 	if (r == -EINTR || session_interrupted())
 		return EXIT_INTERRUPTED;

@@ -16,18 +16,18 @@ print(eval(sys.argv[2]))' "$TMP/json" "$1"
 at_place()
 {
 	local b="o[0]['blocks'][$1]" raw off stored
-	off=$(value "$b['frame_offset']")
-	stored=$(value "$b['frame_stored']")
-	s3_get "$(value "$b['blob']")" >"$TMP/blob"
+	off=$(value "${b}['frame_offset']")
+	stored=$(value "${b}['frame_stored']")
+	s3_get "$(value "${b}['blob']")" >"$TMP/blob"
 	tail -c +$((off + 1)) "$TMP/blob" >"$TMP/rest"
 	head -c "$stored" "$TMP/rest" >"$TMP/frame"
 	raw=$TMP/frame
-	if [ "$(value "$b['codec']")" = zstd ]; then
+	if [ "$(value "${b}['codec']")" = zstd ]; then
 		zstd -dqcf "$TMP/frame" >"$TMP/raw"
 		raw=$TMP/raw
 	fi
-	tail -c +$(($(value "$b['offset']") + 1)) "$raw" >"$TMP/rest"
-	head -c "$(value "$b['len']")" "$TMP/rest"
+	tail -c +$(($(value "${b}['offset']") + 1)) "$raw" >"$TMP/rest"
+	head -c "$(value "${b}['len']")" "$TMP/rest"
 }
 
 start_proxy
@@ -47,7 +47,8 @@ log_mark
 "$ASSETCTL" stat --json "$SRC_URL/K/a/b/f" >"$TMP/json"
 test "$(count_requests)" -le 4 || fail "requests: $(log_lines)"
 test "$(value "o[0]['mtime_ns']")" = 981173106789000000 || fail "mtime"
-test "$(value "o[0]['tree'], o[0]['tree_version']")" = "('K/', 1)" || fail tree
+test "$(value "o[0]['tree'], o[0]['tree_version'] >= 1")" = "('K/', True)" ||
+	fail tree
 test "$(value "o[0]['cold_requests']")" = 1 || fail "cost"
 test "$(value "any(b['cached'] for b in o[0]['blocks'])")" = False ||
 	fail "what this machine has"
