@@ -46,9 +46,17 @@ static int look_again(struct doomed *d, struct store *s, const char *prefix,
 	return r;
 }
 
-/* A directory of a plain store can only go when it is empty: what is in it comes
- * behind it in order. */
-static int delete_some(const struct doomed *d, struct store *s, size_t end,
+static int last_first(const void *a, const void *b)
+{
+	const struct store_list_entry *x =
+		*(const struct store_list_entry *const *)a;
+	const struct store_list_entry *y =
+		*(const struct store_list_entry *const *)b;
+
+	return strcmp(y->key, x->key);
+}
+
+static int delete_some(const struct doomed *d, struct store *s, size_t first,
 		       size_t count, struct err *e)
 {
 	CLEANUP_FREE const char **keys = calloc(count, sizeof(*keys));
@@ -58,7 +66,7 @@ static int delete_some(const struct doomed *d, struct store *s, size_t end,
 	if (!keys)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < count; i++)
-		keys[i] = d->objects[end - 1 - i]->key;
+		keys[i] = d->objects[first + i]->key;
 	req.keys = keys;
 	req.key_count = count;
 	return store_run(s, &req, e);
@@ -71,13 +79,18 @@ int doomed_delete(struct doomed *d, struct store *s, const char *prefix,
 
 	if (d->count && clock_now_ms() - asked_ms > LISTING_FRESH_MS)
 		r = look_again(d, s, prefix, e);
-	for (size_t end = d->count; end && !r;) {
-		size_t count = end < STORE_DELETE_MANY_MAX
-				       ? end
-				       : STORE_DELETE_MANY_MAX;
+	/* A directory of a plain store can only go when it is empty: what is in
+	 * it comes behind it in order of keys. */
+	if (d->count)
+		qsort(d->objects, d->count, sizeof(*d->objects), last_first);
+	for (size_t i = 0; i < d->count && !r; i += STORE_DELETE_MANY_MAX) {
+		size_t left = d->count - i;
 
-		r = delete_some(d, s, end, count, e);
-		end -= count;
+		r = delete_some(d, s, i,
+				left < STORE_DELETE_MANY_MAX
+					? left
+					: STORE_DELETE_MANY_MAX,
+				e);
 	}
 	return r;
 }

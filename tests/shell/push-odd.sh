@@ -65,7 +65,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	chown 12345 "$TMP/own"
 	chmod -R a+rX "$BUILD/assetctl"
 	status=0
-	setpriv --reuid 12345 --regid 12345 --clear-groups env \
+	setpriv --reuid 12345 --regid 12345 --clear-groups env ASSETFS_CONF=/dev/null \
 		HOME="$TMP/own" ASSETFS_CACHE_DIR="$TMP/own/cache" \
 		"$ASSETCTL" push -q "$TMP/u" "file://$TMP/own/" \
 		>"$TMP/out" 2>"$TMP/err" || status=$?
