@@ -11,9 +11,9 @@
 # "long" are shell tests that take minutes and gigabytes, one at a time with a
 # limit of an hour each; "all" does not have them.
 #
-# Shell tests run two at a time; one RGW serves them all, unless $RGW_ENV
-# names the env file of one that runs already. Whatever a sanitizer reports,
-# in any process, fails the test.
+# Tests run beside each other, TEST_JOBS at a time (three for each core). One RGW
+# serves all shell tests, unless $RGW_ENV names the env file of one that runs
+# already. Whatever a sanitizer reports, in any process, fails the test.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -107,14 +107,26 @@ run_test()
 	rm -rf --one-file-system "$root"
 }
 
+# run_beside NAME COMMAND...: run_test, beside others; most of them wait for
+# something most of the time. wait ends the group.
+JOBS=${TEST_JOBS:-$((3 * $(nproc)))}
+run_beside()
+{
+	while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do
+		wait -n || :
+	done
+	run_test "$@" &
+}
+
 group_unit()
 {
 	local program
 	for program in tests/unit/test_*.c; do
 		[ -f "$program" ] || continue
 		program=$(basename "$program" .c)
-		run_test "unit/$program" "$BUILD/unit/$program"
+		run_beside "unit/$program" "$BUILD/unit/$program"
 	done
+	wait
 }
 
 group_fuzz()
@@ -124,9 +136,10 @@ group_fuzz()
 		[ -f "$program" ] || continue
 		program=$(basename "$program" .c)
 		name=${program#fuzz_}
-		run_test "fuzz/$name" "$BUILD/fuzz/$program" \
+		run_beside "fuzz/$name" "$BUILD/fuzz/$program" \
 			"tests/fuzz/corpus/$name"
 	done
+	wait
 }
 
 group_lint()
@@ -134,8 +147,9 @@ group_lint()
 	local script
 	for script in tests/lint/*.sh; do
 		[ -f "$script" ] || continue
-		run_test "lint/$(basename "$script" .sh)" bash "$script"
+		run_beside "lint/$(basename "$script" .sh)" bash "$script"
 	done
+	wait
 }
 
 start_rgw()
@@ -152,10 +166,7 @@ group_shell()
 	start_rgw
 	for script in tests/shell/*-*.sh; do
 		[ -f "$script" ] || continue
-		while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
-			wait -n || :
-		done
-		run_test "shell/$(basename "$script" .sh)" bash "$script" &
+		run_beside "shell/$(basename "$script" .sh)" bash "$script"
 	done
 	wait
 }

@@ -51,24 +51,29 @@ grep -q "'empty/pipe' is a pipe, skipped" "$TMP/err" || fail "$(cat "$TMP/err")"
 	fail "$(cat "$TMP/err")"
 rm -f "$t/empty/pipe" "$t/empty/device"
 
-# What cannot be read is named, all of it, and nothing is pushed.
-mkdir -p "$TMP/u/dir" "$TMP/u/closed"
-for i in $(seq 30); do
-	echo "$i" >"$TMP/u/dir/f$i"
-	chmod 0 "$TMP/u/dir/f$i"
-done
-echo good >"$TMP/u/good"
-chmod 0 "$TMP/u/closed"
-chmod 755 "$TMP" "$TMP/u"
+# What cannot be read is named, all of it, and nothing is pushed. In a place that
+# somebody else than root can reach.
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
-	mkdir -p "$TMP/own"
-	chown 12345 "$TMP/own"
-	chmod -R a+rX "$BUILD/assetctl"
+	other=$(mktemp -d "/tmp/push-odd.XXXXXX")
+	cleanup_fn rm -rf "$other"
+	mkdir -p "$other/u/dir" "$other/u/closed" "$other/own"
+	for i in $(seq 30); do
+		echo "$i" >"$other/u/dir/f$i"
+		chmod 0 "$other/u/dir/f$i"
+	done
+	echo good >"$other/u/good"
+	chmod 0 "$other/u/closed"
+	chown 12345 "$other/own"
+	chmod 755 "$other"
+	install -m 755 "$ASSETCTL" "$other/assetctl"
 	status=0
-	setpriv --reuid 12345 --regid 12345 --clear-groups env ASSETFS_CONF=/dev/null \
-		HOME="$TMP/own" ASSETFS_CACHE_DIR="$TMP/own/cache" \
-		"$ASSETCTL" push -q "$TMP/u" "file://$TMP/own/" \
-		>"$TMP/out" 2>"$TMP/err" || status=$?
+	(
+		cd / && setpriv --reuid 12345 --regid 12345 --clear-groups \
+			env -i HOME="$other/own" \
+			ASSETFS_CACHE_DIR="$other/own/cache" \
+			"$other/assetctl" push -q "$other/u" \
+			"file://$other/own/"
+	) >"$TMP/out" 2>"$TMP/err" || status=$?
 	[ "$status" = 1 ] || fail "status $status: $(cat "$TMP/err")"
 	for i in $(seq 30); do
 		grep -q "'dir/f$i': Permission denied" "$TMP/err" ||
@@ -76,7 +81,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	done
 	grep -q "'closed': Permission denied" "$TMP/err" ||
 		fail "$(cat "$TMP/err")"
-	! ls "$TMP"/own/u/.assetfs-tree-* >/dev/null 2>&1 || fail "pushed"
+	! ls "$other"/own/u/.assetfs-tree-* >/dev/null 2>&1 || fail "pushed"
 fi
 
 # Files come and go while it is pushed: the push ends, well or by name.
