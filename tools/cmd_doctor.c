@@ -11,6 +11,7 @@
 #include "s3/base/cleanup.h"
 #include "s3/base/log.h"
 #include "tools/cmd.h"
+#include "tools/cmdline.h"
 #include "tools/doctor.h"
 #include "tools/quote.h"
 
@@ -106,39 +107,30 @@ static int examine(struct run *run)
 	return d->failed || run->lost ? EXIT_FAILED : EXIT_OK;
 }
 
-static int usage_error(const char *text)
+static int take(void *arg, int opt, const char *value, struct err *e)
 {
-	log_error("%s; try 'assetctl doctor --help'", text);
-	return EXIT_USAGE;
+	struct run *run = arg;
+
+	(void)value, (void)e;
+	if (opt != OPT_READ_ONLY)
+		return 0;
+	run->doctor.read_only = true;
+	return 1;
 }
 
-static int parse(struct run *run, int argc, char **argv)
-{
-	static const struct option table[] = {
-		{ "read-only", no_argument, NULL, OPT_READ_ONLY },
-		SESSION_LONG,
-		{ 0 },
-	};
-	struct err e = { 0 };
-	int opt;
+static const struct option options[] = {
+	SESSION_LONG,
+	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
+	{ 0 },
+};
 
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT, table, NULL)) !=
-	       -1) {
-		if (opt == '?')
-			return EXIT_USAGE;
-		if (opt == OPT_READ_ONLY)
-			run->doctor.read_only = true;
-		else if (session_option(&run->given, opt, optarg, &e) < 0)
-			return usage_error(e.text);
-	}
-	if (run->given.help)
-		return EXIT_OK;
-	if (optind + 1 != argc)
-		return usage_error(optind == argc ? "SOURCE is missing"
-						  : "one SOURCE at a time");
-	run->doctor.source = argv[optind];
-	return EXIT_OK;
-}
+static const struct cmdline cmdline = {
+	.verb = "doctor",
+	.help = help,
+	.letters = SESSION_SHORT,
+	.table = options,
+	.take = take,
+};
 
 int cmd_doctor(int argc, char **argv)
 {
@@ -147,10 +139,9 @@ int cmd_doctor(int argc, char **argv)
 
 	session_options_init(&run.given);
 	session_options_init(&run.all);
-	status = parse(&run, argc, argv);
-	if (status == EXIT_OK && run.given.help)
-		(void)printf("%s%s", help, session_help);
-	else if (status == EXIT_OK)
+	status = cmdline_source(&cmdline, &run.given, &run, argc, argv,
+				&run.doctor.source);
+	if (status < 0)
 		status = examine(&run);
 	session_options_done(&run.given);
 	session_options_done(&run.all);

@@ -12,15 +12,10 @@
 #include "s3/base/log.h"
 #include "s3/bill.h"
 #include "tools/cmd.h"
+#include "tools/cmdline.h"
 #include "tools/gc.h"
-#include "tools/session.h"
 
 #define TEXT_MAX 4096
-
-enum {
-	OPT_DRY_RUN = OPT_VERB_FIRST,
-	OPT_YES,
-};
 
 static const char help[] =
 	"usage: assetctl gc [OPTIONS] SOURCE\n"
@@ -41,53 +36,34 @@ struct gc_args {
 	const char *source;
 };
 
-static int take_option(struct gc_args *a, int opt, struct err *e)
+static int take(void *arg, int opt, const char *value, struct err *e)
 {
-	int r;
+	struct gc_args *a = arg;
 
-	if (opt == OPT_DRY_RUN || opt == 'n') {
+	(void)value, (void)e;
+	if (opt == 'n')
 		a->dry_run = true;
-		return 0;
-	}
-	if (opt == OPT_YES || opt == 'y') {
+	else if (opt == 'y')
 		a->yes = true;
+	else
 		return 0;
-	}
-	r = session_option(&a->session, opt, optarg, e);
-	if (!r)
-		return -1; /* getopt has said it */
-	return r < 0 ? r : 0;
+	return 1;
 }
 
-static int parse(struct gc_args *a, int argc, char **argv)
-{
-	static const struct option options[] = {
-		SESSION_LONG,
-		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
-		{ "yes", no_argument, NULL, OPT_YES },
-		{ 0 },
-	};
-	int opt;
+static const struct option options[] = {
+	SESSION_LONG,
+	{ "dry-run", no_argument, NULL, 'n' },
+	{ "yes", no_argument, NULL, 'y' },
+	{ 0 },
+};
 
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT "ny", options,
-				  NULL)) != -1) {
-		struct err e = { 0 };
-
-		if (take_option(a, opt, &e)) {
-			if (e.code)
-				log_error("%s", e.text);
-			return EXIT_USAGE;
-		}
-	}
-	if (a->session.help)
-		return 0;
-	if (argc - optind != 1) {
-		log_error("gc takes one SOURCE; try 'assetctl gc --help'");
-		return EXIT_USAGE;
-	}
-	a->source = argv[optind];
-	return 0;
-}
+static const struct cmdline cmdline = {
+	.verb = "gc",
+	.help = help,
+	.letters = SESSION_SHORT "ny",
+	.table = options,
+	.take = take,
+};
 
 static void add_count(struct buf *out, const char *what,
 		      const struct gc_count *c)
@@ -233,10 +209,9 @@ int cmd_gc(int argc, char **argv)
 	int status;
 
 	session_options_init(&a.session);
-	status = parse(&a, argc, argv);
-	if (!status && a.session.help)
-		(void)printf("%s%s", help, session_help);
-	else if (!status)
+	status =
+		cmdline_source(&cmdline, &a.session, &a, argc, argv, &a.source);
+	if (status < 0)
 		status = gc(&a);
 	session_options_done(&a.session);
 	return status;

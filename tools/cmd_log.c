@@ -11,13 +11,12 @@
 #include "s3/base/human.h"
 #include "s3/base/log.h"
 #include "tools/cmd.h"
+#include "tools/cmdline.h"
 #include "tools/history.h"
 #include "tools/quote.h"
-#include "tools/session.h"
 
 enum {
 	OPT_RESTORE = OPT_VERB_FIRST,
-	OPT_SINGLE_WRITER,
 };
 
 static const char help[] =
@@ -50,51 +49,29 @@ static int parse_number(const char *text, uint64_t *ret_number, struct err *e)
 	return 0;
 }
 
-static int take_option(struct log_args *a, int opt, struct err *e)
+static int take(void *arg, int opt, const char *value, struct err *e)
 {
-	int r;
+	struct log_args *a = arg;
 
-	if (opt == OPT_RESTORE)
-		return parse_number(optarg, &a->restore, e);
-	if (opt == OPT_SINGLE_WRITER) {
-		a->session.single_writer = true;
+	if (opt != OPT_RESTORE)
 		return 0;
-	}
-	r = session_option(&a->session, opt, optarg, e);
-	if (!r)
-		return -1; /* getopt has said it */
-	return r < 0 ? r : 0;
+	return parse_number(value, &a->restore, e) ?: 1;
 }
 
-static int parse(struct log_args *a, int argc, char **argv)
-{
-	static const struct option options[] = {
-		SESSION_LONG,
-		{ "restore", required_argument, NULL, OPT_RESTORE },
-		{ "single-writer", no_argument, NULL, OPT_SINGLE_WRITER },
-		{ 0 },
-	};
-	int opt;
+static const struct option options[] = {
+	SESSION_LONG,
+	SESSION_WRITER,
+	{ "restore", required_argument, NULL, OPT_RESTORE },
+	{ 0 },
+};
 
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT, options, NULL)) !=
-	       -1) {
-		struct err e = { 0 };
-
-		if (take_option(a, opt, &e)) {
-			if (e.code)
-				log_error("%s", e.text);
-			return EXIT_USAGE;
-		}
-	}
-	if (a->session.help)
-		return 0;
-	if (argc - optind != 1) {
-		log_error("log takes one SOURCE; try 'assetctl log --help'");
-		return EXIT_USAGE;
-	}
-	a->source = argv[optind];
-	return 0;
-}
+static const struct cmdline cmdline = {
+	.verb = "log",
+	.help = help,
+	.letters = SESSION_SHORT,
+	.table = options,
+	.take = take,
+};
 
 /* "2026-11-20T14:02:07Z" */
 static void time_text(char out[32], int64_t when_s)
@@ -236,10 +213,9 @@ int cmd_log(int argc, char **argv)
 	int status;
 
 	session_options_init(&a.session);
-	status = parse(&a, argc, argv);
-	if (!status && a.session.help)
-		(void)printf("%s%s", help, session_help);
-	else if (!status)
+	status =
+		cmdline_source(&cmdline, &a.session, &a, argc, argv, &a.source);
+	if (status < 0)
 		status = run(&a);
 	session_options_done(&a.session);
 	return status;

@@ -10,6 +10,7 @@
 #include "s3/base/buf.h"
 #include "s3/base/log.h"
 #include "tools/cmd.h"
+#include "tools/cmdline.h"
 #include "tools/link.h"
 #include "tools/listing.h"
 #include "tools/location.h"
@@ -247,52 +248,39 @@ static int list(struct ls *ls)
 	return r || ls->failed ? EXIT_FAILED : EXIT_OK;
 }
 
-static int usage_error(const char *text)
+static int take(void *arg, int opt, const char *value, struct err *e)
 {
-	log_error("%s; try 'assetctl ls --help'", text);
-	return EXIT_USAGE;
-}
+	struct ls *ls = arg;
 
-/* EXIT_OK, or what to end with. */
-static int parse(struct ls *ls, int argc, char **argv)
-{
-	static const struct option table[] = {
-		{ "format", required_argument, NULL, OPT_FORMAT },
-		SESSION_LONG,
-		{ 0 },
-	};
-	struct err e = { 0 };
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT "lR", table,
-				  NULL)) != -1) {
-		switch (opt) {
-		case 'l':
-			ls->style.format = LISTING_LONG;
-			break;
-		case 'R':
-			ls->recursive = true;
-			break;
-		case OPT_FORMAT:
-			if (strcmp(optarg, "mtree"))
-				return usage_error("--format knows mtree only");
-			ls->style.format = LISTING_MTREE;
-			break;
-		case '?':
-			return EXIT_USAGE;
-		default:
-			if (session_option(&ls->options, opt, optarg, &e) < 0)
-				return usage_error(e.text);
-		}
+	switch (opt) {
+	case 'l':
+		ls->style.format = LISTING_LONG;
+		return 1;
+	case 'R':
+		ls->recursive = true;
+		return 1;
+	case OPT_FORMAT:
+		if (strcmp(value, "mtree"))
+			return err_set(e, -EINVAL, "--format knows mtree only");
+		ls->style.format = LISTING_MTREE;
+		return 1;
 	}
-	if (ls->options.help)
-		return EXIT_OK;
-	if (optind + 1 != argc)
-		return usage_error(optind == argc ? "SOURCE is missing"
-						  : "one SOURCE at a time");
-	ls->source = argv[optind];
-	return EXIT_OK;
+	return 0;
 }
+
+static const struct option options[] = {
+	SESSION_LONG,
+	{ "format", required_argument, NULL, OPT_FORMAT },
+	{ 0 },
+};
+
+static const struct cmdline cmdline = {
+	.verb = "ls",
+	.help = help,
+	.letters = SESSION_SHORT "lR",
+	.table = options,
+	.take = take,
+};
 
 int cmd_ls(int argc, char **argv)
 {
@@ -300,10 +288,9 @@ int cmd_ls(int argc, char **argv)
 	int status;
 
 	session_options_init(&ls.options);
-	status = parse(&ls, argc, argv);
-	if (status == EXIT_OK && ls.options.help) {
-		(void)printf("%s%s", help, session_help);
-	} else if (status == EXIT_OK) {
+	status = cmdline_source(&cmdline, &ls.options, &ls, argc, argv,
+				&ls.source);
+	if (status < 0) {
 		ls.attrs = ls.style.format != LISTING_NAMES;
 		if (ls.style.format == LISTING_MTREE)
 			ls.recursive = true;

@@ -9,6 +9,7 @@
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
 #include "tools/cmd.h"
+#include "tools/cmdline.h"
 #include "tools/pull.h"
 #include "tools/summary.h"
 
@@ -203,104 +204,95 @@ static int pull(struct pull_cmd *cmd)
 	return status;
 }
 
-static int usage_error(const char *text)
-{
-	log_error("%s; try 'assetctl pull --help'", text);
-	return EXIT_USAGE;
-}
-
-static int parse_jobs(struct pull_cmd *cmd, const char *text)
+static int take_jobs(struct pull_cmd *cmd, const char *text, struct err *e)
 {
 	char *end, word[64];
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end || !n || n > JOBS_MAX)
-		return usage_error("--jobs wants a number from 1 to 1024");
+		return err_set(e, -EINVAL, "--jobs wants a number from 1 to %d",
+			       JOBS_MAX);
 	/* As a word, so that it stands over those of settings files. */
 	(void)snprintf(word, sizeof(word), "max_connections=%lu", n);
-	if (session_option(&cmd->options, 'o', word, NULL) < 0)
-		return usage_error("out of memory");
-	return EXIT_OK;
+	return session_option(&cmd->options, 'o', word, e);
 }
 
-static int parse_option(struct pull_cmd *cmd, int opt)
+static int take(void *arg, int opt, const char *value, struct err *e)
 {
-	struct err e = { 0 };
+	struct pull_cmd *cmd = arg;
 
 	switch (opt) {
 	case 'n':
 		cmd->dry_run = true;
-		return EXIT_OK;
+		return 1;
 	case '0':
 		cmd->nul = true;
-		return EXIT_OK;
+		return 1;
 	case OPT_DELETE:
 		cmd->prune = true;
-		return EXIT_OK;
+		return 1;
 	case OPT_EXCLUDE:
-		if (exclude_add(&cmd->exclude, optarg))
-			return usage_error("--exclude wants a pattern");
-		return EXIT_OK;
+		if (exclude_add(&cmd->exclude, value))
+			return err_set(e, -EINVAL, "--exclude wants a pattern");
+		return 1;
 	case OPT_FILES_FROM:
-		cmd->files_from = optarg;
-		return EXIT_OK;
+		cmd->files_from = value;
+		return 1;
 	case OPT_JOBS:
-		return parse_jobs(cmd, optarg);
-	case '?':
-		return EXIT_USAGE;
+		return take_jobs(cmd, value, e);
 	}
-	if (session_option(&cmd->options, opt, optarg, &e) < 0)
-		return usage_error(e.text);
-	return EXIT_OK;
+	return 0;
 }
 
-/* What the options ask for together. */
-static int check(const struct pull_cmd *cmd)
+static const struct option options[] = {
+	SESSION_LONG,
+	{ "dry-run", no_argument, NULL, 'n' },
+	{ "delete", no_argument, NULL, OPT_DELETE },
+	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
+	{ "files-from", required_argument, NULL, OPT_FILES_FROM },
+	{ "from0", no_argument, NULL, '0' },
+	{ "jobs", required_argument, NULL, OPT_JOBS },
+	{ 0 },
+};
+
+static const struct cmdline cmdline = {
+	.verb = "pull",
+	.help = help,
+	.letters = SESSION_SHORT "n0",
+	.table = options,
+	.take = take,
+};
+
+/* What options and arguments say together; NULL, or what is wrong. */
+static const char *check(const struct pull_cmd *cmd)
 {
 	if (cmd->nul && !cmd->files_from)
-		return usage_error("-0 is for --files-from");
+		return "-0 is for --files-from";
 	if (cmd->files_from && cmd->source_count > 1)
-		return usage_error("--files-from wants one SOURCE");
+		return "--files-from wants one SOURCE";
 	if (cmd->prune && cmd->files_from)
-		return usage_error("--delete wants whole directories, not "
-				   "--files-from");
+		return "--delete wants whole directories, not --files-from";
 	/* Where two sources go to one place, each would lack what the other
 	 * brought. */
 	if (cmd->prune && cmd->source_count > 1)
-		return usage_error("--delete wants one SOURCE");
-	return EXIT_OK;
+		return "--delete wants one SOURCE";
+	return NULL;
 }
 
-/* EXIT_OK, or what to end with. */
 static int parse(struct pull_cmd *cmd, int argc, char **argv)
 {
-	static const struct option table[] = {
-		{ "dry-run", no_argument, NULL, 'n' },
-		{ "delete", no_argument, NULL, OPT_DELETE },
-		{ "exclude", required_argument, NULL, OPT_EXCLUDE },
-		{ "files-from", required_argument, NULL, OPT_FILES_FROM },
-		{ "from0", no_argument, NULL, '0' },
-		{ "jobs", required_argument, NULL, OPT_JOBS },
-		SESSION_LONG,
-		{ 0 },
-	};
-	int opt;
+	int status = cmdline_parse(&cmdline, &cmd->options, cmd, argc, argv);
+	const char *wrong;
 
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT "n0", table,
-				  NULL)) != -1) {
-		int status = parse_option(cmd, opt);
-
-		if (status != EXIT_OK)
-			return status;
-	}
-	if (cmd->options.help)
-		return EXIT_OK;
+	if (status >= 0)
+		return status;
 	if (optind + 2 > argc)
-		return usage_error("SOURCE and DEST are needed");
+		return cmdline_error(&cmdline, "SOURCE and DEST are needed");
 	cmd->sources = argv + optind;
 	cmd->source_count = (size_t)(argc - optind - 1);
 	cmd->dest = argv[argc - 1];
-	return check(cmd);
+	wrong = check(cmd);
+	return wrong ? cmdline_error(&cmdline, wrong) : -1;
 }
 
 /* Paths in the list are taken from SOURCE, those with a slash in front too. */
@@ -331,9 +323,7 @@ int cmd_pull(int argc, char **argv)
 
 	session_options_init(&cmd.options);
 	status = parse(&cmd, argc, argv);
-	if (status == EXIT_OK && cmd.options.help) {
-		(void)printf("%s%s", help, session_help);
-	} else if (status == EXIT_OK) {
+	if (status < 0) {
 		status = read_list(&cmd);
 		if (status == EXIT_OK)
 			status = pull(&cmd);

@@ -10,19 +10,17 @@
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
 #include "tools/cmd.h"
+#include "tools/cmdline.h"
 #include "s3/base/human.h"
 #include "tools/push.h"
-#include "tools/session.h"
 #include "tools/summary.h"
 
 enum {
-	OPT_DRY_RUN = OPT_VERB_FIRST,
-	OPT_DELETE,
+	OPT_DELETE = OPT_VERB_FIRST,
 	OPT_EXCLUDE,
 	OPT_FILES_FROM,
 	OPT_JOBS,
 	OPT_PLAIN,
-	OPT_SINGLE_WRITER,
 };
 
 #define JOBS_MAX 256
@@ -49,7 +47,7 @@ static const char help[] =
 	"  --plain                each file an object at its path, as other\n"
 	"                         tools have it\n"
 	"  --jobs N               uploads at a time\n"
-	"  --dry-run              say what would be done, change nothing\n"
+	"  -n, --dry-run          say what would be done, change nothing\n"
 	"  --single-writer        commit although the server cannot keep two\n"
 	"                         writers apart\n";
 
@@ -79,39 +77,54 @@ static int take_jobs(struct push_options *o, const char *value, struct err *e)
 	return 0;
 }
 
-static int take_option(struct push_args *a, int opt, struct err *e)
+static int take(void *arg, int opt, const char *value, struct err *e)
 {
-	int r;
+	struct push_args *a = arg;
 
 	switch (opt) {
-	case OPT_DRY_RUN:
+	case 'n':
 		a->push.dry_run = true;
-		return 0;
+		return 1;
 	case OPT_DELETE:
 		a->push.delete = true;
-		return 0;
+		return 1;
 	case OPT_EXCLUDE:
-		return take_exclude(&a->push, optarg, e);
+		return take_exclude(&a->push, value, e) ?: 1;
 	case OPT_JOBS:
-		return take_jobs(&a->push, optarg, e);
+		return take_jobs(&a->push, value, e) ?: 1;
 	case OPT_FILES_FROM:
-		a->push.sources.files_from = optarg;
-		return 0;
+		a->push.sources.files_from = value;
+		return 1;
 	case '0':
 		a->push.sources.from0 = true;
-		return 0;
+		return 1;
 	case OPT_PLAIN:
 		a->push.plain = true;
-		return 0;
-	case OPT_SINGLE_WRITER:
-		a->session.single_writer = true;
-		return 0;
+		return 1;
 	}
-	r = session_option(&a->session, opt, optarg, e);
-	if (!r)
-		return -1; /* getopt has said it */
-	return r < 0 ? r : 0;
+	return 0;
 }
+
+static const struct option options[] = {
+	SESSION_LONG,
+	SESSION_WRITER,
+	{ "delete", no_argument, NULL, OPT_DELETE },
+	{ "dry-run", no_argument, NULL, 'n' },
+	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
+	{ "files-from", required_argument, NULL, OPT_FILES_FROM },
+	{ "jobs", required_argument, NULL, OPT_JOBS },
+	{ "from0", no_argument, NULL, '0' },
+	{ "plain", no_argument, NULL, OPT_PLAIN },
+	{ 0 },
+};
+
+static const struct cmdline cmdline = {
+	.verb = "push",
+	.help = help,
+	.letters = SESSION_SHORT "n0",
+	.table = options,
+	.take = take,
+};
 
 /* What options and arguments say together; NULL, or what is wrong. */
 static const char *check(const struct push_options *o)
@@ -131,46 +144,21 @@ static const char *check(const struct push_options *o)
 	return NULL;
 }
 
-/* 0, or EXIT_USAGE with a line said. */
 static int parse(struct push_args *a, int argc, char **argv)
 {
-	static const struct option options[] = {
-		SESSION_LONG,
-		{ "delete", no_argument, NULL, OPT_DELETE },
-		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
-		{ "exclude", required_argument, NULL, OPT_EXCLUDE },
-		{ "files-from", required_argument, NULL, OPT_FILES_FROM },
-		{ "jobs", required_argument, NULL, OPT_JOBS },
-		{ "from0", no_argument, NULL, '0' },
-		{ "plain", no_argument, NULL, OPT_PLAIN },
-		{ "single-writer", no_argument, NULL, OPT_SINGLE_WRITER },
-		{ 0 },
-	};
+	int status = cmdline_parse(&cmdline, &a->session, a, argc, argv);
 	struct push_options *o = &a->push;
 	const char *wrong;
-	int opt;
 
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT "0", options,
-				  NULL)) != -1) {
-		struct err e = { 0 };
-
-		if (take_option(a, opt, &e)) {
-			if (e.code)
-				log_error("%s", e.text);
-			return EXIT_USAGE;
-		}
-	}
-	if (a->session.help)
-		return 0;
+	if (status >= 0)
+		return status;
 	o->sources.srcs = (const char *const *)argv + optind;
 	o->sources.count = argc > optind ? (size_t)(argc - optind - 1) : 0;
 	wrong = check(o);
-	if (wrong) {
-		log_error("%s; try 'assetctl push --help'", wrong);
-		return EXIT_USAGE;
-	}
+	if (wrong)
+		return cmdline_error(&cmdline, wrong);
 	o->dest = argv[argc - 1];
-	return 0;
+	return -1;
 }
 
 static void say_plan(const struct push_result *result)
@@ -241,9 +229,7 @@ int cmd_push(int argc, char **argv)
 
 	session_options_init(&a.session);
 	status = parse(&a, argc, argv);
-	if (!status && a.session.help)
-		(void)printf("%s%s", help, session_help);
-	else if (!status)
+	if (status < 0)
 		status = push(&a);
 	exclude_done(&a.push.sources.exclude);
 	session_options_done(&a.session);

@@ -15,18 +15,11 @@
 #include "s3/base/log.h"
 #include "s3/bill.h"
 #include "tools/cmd.h"
+#include "tools/cmdline.h"
 #include "tools/quote.h"
 #include "tools/rm.h"
-#include "tools/session.h"
 
 #define TEXT_MAX 8192
-
-enum {
-	OPT_DRY_RUN = OPT_VERB_FIRST,
-	OPT_SINGLE_WRITER,
-	OPT_RECURSIVE,
-	OPT_FORCE,
-};
 
 static const char help[] =
 	"usage: assetctl rm [OPTIONS] PATH...\n"
@@ -54,66 +47,54 @@ struct totals {
 	bool unbilled;
 };
 
-static int take_option(struct rm_args *a, int opt, struct err *e)
+static int take(void *arg, int opt, const char *value, struct err *e)
 {
-	int r;
+	struct rm_args *a = arg;
 
+	(void)value, (void)e;
 	switch (opt) {
 	case 'r':
 	case 'R':
-	case OPT_RECURSIVE:
 		a->recursive = true;
-		return 0;
+		return 1;
 	case 'f':
-	case OPT_FORCE:
 		a->force = true;
-		return 0;
+		return 1;
 	case 'n':
-	case OPT_DRY_RUN:
 		a->dry_run = true;
-		return 0;
-	case OPT_SINGLE_WRITER:
-		a->session.single_writer = true;
-		return 0;
+		return 1;
 	}
-	r = session_option(&a->session, opt, optarg, e);
-	if (!r)
-		return -1; /* getopt has said it */
-	return r < 0 ? r : 0;
+	return 0;
 }
+
+static const struct option options[] = {
+	SESSION_LONG,
+	SESSION_WRITER,
+	{ "recursive", no_argument, NULL, 'r' },
+	{ "force", no_argument, NULL, 'f' },
+	{ "dry-run", no_argument, NULL, 'n' },
+	{ 0 },
+};
+
+static const struct cmdline cmdline = {
+	.verb = "rm",
+	.help = help,
+	.letters = SESSION_SHORT "rRfn",
+	.table = options,
+	.take = take,
+};
 
 static int parse(struct rm_args *a, int argc, char **argv)
 {
-	static const struct option options[] = {
-		SESSION_LONG,
-		{ "recursive", no_argument, NULL, OPT_RECURSIVE },
-		{ "force", no_argument, NULL, OPT_FORCE },
-		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
-		{ "single-writer", no_argument, NULL, OPT_SINGLE_WRITER },
-		{ 0 },
-	};
-	int opt;
+	int status = cmdline_parse(&cmdline, &a->session, a, argc, argv);
 
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT "rRfn", options,
-				  NULL)) != -1) {
-		struct err e = { 0 };
-
-		if (take_option(a, opt, &e)) {
-			if (e.code)
-				log_error("%s", e.text);
-			return EXIT_USAGE;
-		}
-	}
-	if (a->session.help)
-		return 0;
+	if (status >= 0)
+		return status;
 	a->paths = argv + optind;
 	a->count = (size_t)(argc - optind);
-	if (!a->count && !a->force) {
-		log_error("rm takes one PATH or more; try 'assetctl rm "
-			  "--help'");
-		return EXIT_USAGE;
-	}
-	return 0;
+	if (!a->count && !a->force)
+		return cmdline_error(&cmdline, "rm takes one PATH or more");
+	return -1;
 }
 
 /* As rm -I: once for each directory, and only where somebody can answer. */
@@ -345,9 +326,7 @@ int cmd_rm(int argc, char **argv)
 
 	session_options_init(&a.session);
 	status = parse(&a, argc, argv);
-	if (!status && a.session.help)
-		(void)printf("%s%s", help, session_help);
-	else if (!status)
+	if (status < 0)
 		status = rm(&a);
 	session_options_done(&a.session);
 	return status;

@@ -9,6 +9,7 @@
 
 #include "s3/base/log.h"
 #include "tools/cmd.h"
+#include "tools/cmdline.h"
 #include "tools/link.h"
 #include "tools/stat.h"
 
@@ -89,30 +90,14 @@ static int stat_all(struct stat_cmd *cmd, char **paths, int count)
 	return status;
 }
 
-static int usage_error(const char *text)
-{
-	log_error("%s; try 'assetctl stat --help'", text);
-	return EXIT_USAGE;
-}
+static const struct option options[] = { SESSION_LONG, { 0 } };
 
-/* EXIT_OK, or what to end with. */
-static int parse(struct stat_cmd *cmd, int argc, char **argv)
-{
-	static const struct option table[] = { SESSION_LONG, { 0 } };
-	struct err e = { 0 };
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT, table, NULL)) !=
-	       -1) {
-		if (opt == '?')
-			return EXIT_USAGE;
-		if (session_option(&cmd->options, opt, optarg, &e) < 0)
-			return usage_error(e.text);
-	}
-	if (!cmd->options.help && optind == argc)
-		return usage_error("SOURCE is missing");
-	return EXIT_OK;
-}
+static const struct cmdline cmdline = {
+	.verb = "stat",
+	.help = help,
+	.letters = SESSION_SHORT,
+	.table = options,
+};
 
 int cmd_stat(int argc, char **argv)
 {
@@ -120,10 +105,10 @@ int cmd_stat(int argc, char **argv)
 	int status;
 
 	session_options_init(&cmd.options);
-	status = parse(&cmd, argc, argv);
-	if (status == EXIT_OK && cmd.options.help)
-		(void)printf("%s%s", help, session_help);
-	else if (status == EXIT_OK)
+	status = cmdline_parse(&cmdline, &cmd.options, NULL, argc, argv);
+	if (status < 0 && optind == argc)
+		status = cmdline_error(&cmdline, "SOURCE is missing");
+	if (status < 0)
 		status = stat_all(&cmd, argv + optind, argc - optind);
 	session_options_done(&cmd.options);
 	return status;

@@ -13,6 +13,7 @@
 #include "s3/base/log.h"
 #include "s3/bill.h"
 #include "tools/cmd.h"
+#include "tools/cmdline.h"
 #include "tools/quote.h"
 #include "tools/verify.h"
 
@@ -190,40 +191,30 @@ static int verify(struct verify_cmd *cmd)
 	return status;
 }
 
-static int usage_error(const char *text)
+static int take(void *arg, int opt, const char *value, struct err *e)
 {
-	log_error("%s; try 'assetctl verify --help'", text);
-	return EXIT_USAGE;
+	struct verify_cmd *cmd = arg;
+
+	(void)value, (void)e;
+	if (opt != OPT_LIST_ONLY)
+		return 0;
+	cmd->list_only = true;
+	return 1;
 }
 
-/* EXIT_OK, or what to end with. */
-static int parse(struct verify_cmd *cmd, int argc, char **argv)
-{
-	static const struct option table[] = {
-		{ "list-only", no_argument, NULL, OPT_LIST_ONLY },
-		SESSION_LONG,
-		{ 0 },
-	};
-	struct err e = { 0 };
-	int opt;
+static const struct option options[] = {
+	SESSION_LONG,
+	{ "list-only", no_argument, NULL, OPT_LIST_ONLY },
+	{ 0 },
+};
 
-	while ((opt = getopt_long(argc, argv, SESSION_SHORT, table, NULL)) !=
-	       -1) {
-		if (opt == '?')
-			return EXIT_USAGE;
-		if (opt == OPT_LIST_ONLY)
-			cmd->list_only = true;
-		else if (session_option(&cmd->options, opt, optarg, &e) < 0)
-			return usage_error(e.text);
-	}
-	if (cmd->options.help)
-		return EXIT_OK;
-	if (optind + 1 != argc)
-		return usage_error(optind == argc ? "SOURCE is missing"
-						  : "one SOURCE at a time");
-	cmd->source = argv[optind];
-	return EXIT_OK;
-}
+static const struct cmdline cmdline = {
+	.verb = "verify",
+	.help = help,
+	.letters = SESSION_SHORT,
+	.table = options,
+	.take = take,
+};
 
 int cmd_verify(int argc, char **argv)
 {
@@ -231,10 +222,9 @@ int cmd_verify(int argc, char **argv)
 	int status;
 
 	session_options_init(&cmd.options);
-	status = parse(&cmd, argc, argv);
-	if (status == EXIT_OK && cmd.options.help)
-		(void)printf("%s%s", help, session_help);
-	else if (status == EXIT_OK)
+	status = cmdline_source(&cmdline, &cmd.options, &cmd, argc, argv,
+				&cmd.source);
+	if (status < 0)
 		status = verify(&cmd);
 	session_options_done(&cmd.options);
 	return status;

@@ -84,6 +84,18 @@ static void start(struct fetch *f, struct link_batch *batch, struct link *link)
 		    &link->req);
 }
 
+/* Of the catalog, where no NUL follows. */
+static char *copy_target(const char *target, size_t len)
+{
+	char *copy = malloc(len + 1);
+
+	if (copy) {
+		memcpy(copy, target, len);
+		copy[len] = '\0';
+	}
+	return copy;
+}
+
 size_t link_read(struct fetch *f, struct link *links, size_t count,
 		 struct err *e)
 {
@@ -96,7 +108,7 @@ size_t link_read(struct fetch *f, struct link *links, size_t count,
 		const char *target = link_packed_target(links[i].node, &len);
 
 		if (target)
-			links[i].target = strndup(target, len);
+			links[i].target = copy_target(target, len);
 		else if (links[i].node->kind == VIEW_PLAIN)
 			start(f, &batch, &links[i]);
 	}

@@ -203,20 +203,24 @@ static int take_option(struct session_options *o, int opt, const char *value,
 		return store_word(o, "profile", value, e);
 	case OPT_CACHE_DIR:
 		return set_string(&o->cache_dir, value, e) ?: 1;
+	case OPT_SINGLE_WRITER:
+		o->single_writer = true;
+		return 1;
 	}
 	return 0;
 }
 
+/* value: NULL where the option has none. */
 static int note_given(struct session_options *o, int opt, const char *value,
 		      struct err *e)
 {
 	struct session_given *given =
 		reallocarray(o->given, o->given_count + 1, sizeof(*given));
-	char *copy = strdup(value);
+	char *copy = value ? strdup(value) : NULL;
 
 	if (given)
 		o->given = given;
-	if (!given || !copy) {
+	if (!given || (value && !copy)) {
 		free(copy);
 		return err_set(e, -ENOMEM, "out of memory");
 	}
@@ -291,7 +295,6 @@ int session_settings(struct session_options *all, const char *source,
 	}
 	for (size_t i = 0; i < o->given_count && r >= 0; i++)
 		r = take_option(all, o->given[i].opt, o->given[i].value, e);
-	all->single_writer |= o->single_writer;
 	all->json = o->json;
 	all->quiet = o->quiet;
 	all->verbose = o->verbose;

@@ -49,6 +49,7 @@ enum {
 	OPT_PROFILE,
 	OPT_CACHE_DIR,
 	OPT_JSON,
+	OPT_SINGLE_WRITER,
 	OPT_VERB_FIRST = 300, /* verbs number their own from here */
 };
 /* clang-format off */
@@ -61,6 +62,9 @@ enum {
 	{ "quiet", no_argument, NULL, 'q' },                                   \
 	{ "verbose", no_argument, NULL, 'v' },                                 \
 	{ "help", no_argument, NULL, 'h' }
+/* For verbs that commit. */
+#define SESSION_WRITER                                                         \
+	{ "single-writer", no_argument, NULL, OPT_SINGLE_WRITER }
 /* clang-format on */
 /* The lines of --help about them, with newlines. */
 extern const char session_help[];

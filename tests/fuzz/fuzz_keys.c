@@ -22,10 +22,12 @@ static void check_keys(struct creds_keys *k)
 static void split(const uint8_t *data, size_t size)
 {
 	CLEANUP_BUF struct buf room = BUF_INIT(1 << 20);
-	CLEANUP_FREE char *line = strndup((const char *)data, size);
+	CLEANUP_FREE char *line = calloc(1, size + 1);
 	char *words[PROCESS_WORDS_MAX + 1];
 	size_t bytes = 0;
 
+	if (line)
+		memcpy(line, data, size);
 	if (!line || process_split(words, &room, line, NULL))
 		return;
 	if (!words[0])

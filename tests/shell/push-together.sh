@@ -123,15 +123,14 @@ crossing_announced()
 	wait_pushes
 }
 
-# new_content: takes many round trips to upload, so that the look round is over
-# by then
+# new_content: takes seconds to upload, so that the look round is over by then
 new_content()
 {
 	head -c 400000 /dev/urandom >"$TMP/upper/sub/large-upper"
 	head -c 400000 /dev/urandom >"$TMP/lower/sub/large-lower"
 }
 
-start_proxy --rtt 250 --slow-start
+start_proxy --rtt 250 --bandwidth 150000
 FAR=$ENDPOINT
 
 new_content

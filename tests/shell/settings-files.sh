@@ -28,7 +28,7 @@ CONF
 cat >"$XDG_CONFIG_HOME/assetfs.conf" <<CONF
 [s3://$BUCKET]
 passwd_file = ~/.keys
-retry_timeout = 1
+retry_timeout = 5
 CONF
 
 "$ASSETCTL" push -q "$TMP/k" "$SRC_URL/shots/" || fail "push"
