@@ -31,6 +31,7 @@ struct ask {
 struct item {
 	struct list link;
 	struct walk_dir dir;
+	bool named; /* by the user, not found on the way */
 	bool started;
 	bool asked_self;
 	size_t next_attr; /* names before it have been asked for */
@@ -72,13 +73,14 @@ static struct item *item_free(struct item *item)
 }
 
 /* Sits before `next` in the list. */
-static int add_item(struct list *next, const struct view_node *node)
+static int add_item(struct list *next, const struct view_node *node, bool named)
 {
 	struct item *item = calloc(1, sizeof(*item));
 
 	if (!item)
 		return -ENOMEM;
 	list_init(&item->link);
+	item->named = named;
 	item->dir.self = view_node_ref(node);
 	item->dir.path = strdup(node->path);
 	if (!item->dir.path) {
@@ -100,7 +102,7 @@ int walk_open(struct walk **ret_walk, const struct walk_options *o,
 	list_init(&w->items);
 	lock_init(&w->lock, LOCK_RANK_TOOL);
 	cond_init(&w->woken);
-	if (add_item(&w->items, dir)) {
+	if (add_item(&w->items, dir, true)) {
 		walk_free(w);
 		return -ENOMEM;
 	}
@@ -110,7 +112,7 @@ int walk_open(struct walk **ret_walk, const struct walk_options *o,
 
 int walk_add(struct walk *w, const struct view_node *dir)
 {
-	return add_item(&w->items, dir);
+	return add_item(&w->items, dir, true);
 }
 
 static void wait_idle(struct walk *w)
@@ -354,6 +356,13 @@ static void drop_vanished(struct walk_dir *dir)
 	dir->count = kept;
 }
 
+/* The same of directories; a listing above may also have shown one that holds
+ * reserved names alone, as a removed tree does. */
+static bool has_vanished(const struct item *item)
+{
+	return !item->named && item->dir.err.code == -ENOENT;
+}
+
 static void wait_news(struct walk *w)
 {
 	LOCK_SCOPE(&w->lock);
@@ -373,6 +382,10 @@ int walk_next(struct walk *w, bool wait, struct walk_dir *ret_dir)
 		if (list_empty(&w->items))
 			return 0;
 		first = container_of(w->items.next, struct item, link);
+		if (is_ready(w, first) && has_vanished(first)) {
+			(void)item_free(first);
+			continue;
+		}
 		if (is_ready(w, first)) {
 			*ret_dir = first->dir;
 			first->dir = (struct walk_dir){ 0 };
@@ -397,7 +410,7 @@ int walk_descend(struct walk *w, const struct walk_dir *dir)
 		int r = 0;
 
 		if (node->kind == VIEW_DIR)
-			r = add_item(next, node);
+			r = add_item(next, node, false);
 		if (r)
 			return r;
 	}

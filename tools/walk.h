@@ -55,7 +55,8 @@ void walk_free(struct walk *w);
 DEFINE_CLEANUP(struct walk *, walk_free)
 
 /*
- * The next directory: 1 and *ret_dir, owned by the caller; 0 at the end.
+ * The next directory: 1 and *ret_dir, owned by the caller; 0 at the end. One below
+ * where the walk began that is not there is left out.
  * -EAGAIN: nothing yet (wait false); -EINTR: session_interrupted; -ENOMEM.
  */
 int walk_next(struct walk *w, bool wait, struct walk_dir *ret_dir);
