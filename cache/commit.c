@@ -53,16 +53,20 @@ static int commit_time(struct store *s, const struct tree_version *base,
 	return 0;
 }
 
-/* Reads the newest version into `base`. */
+/* Reads the newest version into `base`; counts where that is another one. */
 static int refresh(struct store *s, struct cache *c, struct tree_version *base,
-		   struct err *e)
+		   struct commit *commit, struct err *e)
 {
 	struct tree_version now = { 0 };
 	struct store_object object = { 0 };
-	uint64_t seq = 0;
+	uint64_t seq = 0, asked_ms = clock_now_ms();
 	bool found = false;
 	int r = tree_find_newest(s, base->dir, &found, &seq, &object, e);
 
+	if (!r && !found && !base->head.seq) {
+		base->read_ms = asked_ms; /* still to be founded */
+		return 0;
+	}
 	if (!r && !found)
 		r = err_set(e, -EIO,
 			    "the tree of '%s' is gone: was it deleted by "
@@ -72,6 +76,8 @@ static int refresh(struct store *s, struct cache *c, struct tree_version *base,
 		r = tree_load(s, c, base->dir, seq, &object, &now, e);
 	if (r)
 		return r;
+	now.read_ms = asked_ms;
+	commit->redone += now.head.seq != base->head.seq;
 	tree_version_done(base);
 	*base = now;
 	return 0;
@@ -276,9 +282,10 @@ static int one_attempt(struct store *s, struct cache *c,
 	};
 	int r = 0;
 
-	if (clock_now_ms() - base->read_ms > SIGNED_WITHIN_MS && base->head.seq)
+	/* By now the next version may have been made, and pruned. */
+	if (clock_now_ms() - base->read_ms > SIGNED_WITHIN_MS)
 		r = commit->once ? others_first(base, e)
-				 : refresh(s, c, base, e);
+				 : refresh(s, c, base, commit, e);
 	if (!r)
 		r = check_hour(commit, e);
 	if (!r)
@@ -321,7 +328,7 @@ static int attempts(struct store *s, struct cache *c, struct tree_version *base,
 			/* A part is gone: the base is an old version. */
 			stale = true;
 			err_clear(e);
-			r = refresh(s, c, base, e);
+			r = refresh(s, c, base, commit, e);
 			if (r)
 				return r;
 			continue;
@@ -333,9 +340,8 @@ static int attempts(struct store *s, struct cache *c, struct tree_version *base,
 				       FACT_PLAIN);
 		if (commit->once)
 			return others_first(base, e);
-		commit->redone++;
 		pause_ms(backoff_next_ms(&wait));
-		r = refresh(s, c, base, e);
+		r = refresh(s, c, base, commit, e);
 		if (r)
 			return r;
 	}

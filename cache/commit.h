@@ -41,7 +41,9 @@ struct commit {
 	int64_t commit_s;
 	size_t lost; /* changes not applied: another claim came first, and
 			says something else */
-	unsigned int redone; /* times somebody else was faster */
+	unsigned int redone; /* times it had to go on from another version than
+				the one it began with: somebody else was
+				faster */
 	bool empty; /* nothing had to change: no version was made */
 	bool founded; /* no tree stood there, or a removed one */
 };

@@ -435,38 +435,46 @@ int tree_above(struct store *s, const char *dir,
 }
 
 static int locate(struct store *s, struct cache *c, const char *dir,
-		  const struct store_list *listed,
+		  const struct tree_listing *listed,
 		  struct tree_version *ret_tree, struct err *e)
 {
 	struct store_object object = { 0 };
-	uint64_t seq = 0, start_ms = clock_now_ms();
-	bool found = false, above = false, contested = false;
+	uint64_t seq = 0, asked_ms = clock_now_ms();
+	bool found = false, standing = false, contested = false;
 	int r = 0;
 
-	if (listed && page_tells(listed, dir))
-		found = tree_newest(listed, dir, &seq, &object);
-	else
+	if (listed && page_tells(listed->keys, dir)) {
+		found = tree_newest(listed->keys, dir, &seq, &object);
+		asked_ms = listed->asked_ms;
+	} else {
 		r = tree_find_newest(s, dir, &found, &seq, &object, e);
-	if (!r && found && object.size)
-		return tree_load(s, c, dir, seq, &object, ret_tree, e);
-	if (!r)
-		r = locate_above(s, c, dir, &above, &contested, ret_tree, e);
-	if (r || above)
+	}
+	if (!r && found && object.size) {
+		standing = true;
+		r = tree_load(s, c, dir, seq, &object, ret_tree, e);
+	} else if (!r) {
+		r = locate_above(s, c, dir, &standing, &contested, ret_tree, e);
+	}
+	if (r)
 		return r;
+	if (standing) {
+		ret_tree->read_ms = asked_ms;
+		return 0;
+	}
 	/* To be founded here; a removed tree goes on counting. */
 	memset(ret_tree, 0, sizeof(*ret_tree));
 	ret_tree->dir = strdup(dir);
 	if (!ret_tree->dir)
 		return err_set(e, -ENOMEM, "'%s': out of memory", dir);
 	ret_tree->head.seq = found ? seq : 0;
-	ret_tree->read_ms = start_ms;
+	ret_tree->read_ms = asked_ms;
 	ret_tree->contested = contested;
 	return 0;
 }
 
 int tree_locate(struct store *s, struct cache *c, const char *dir,
-		const struct store_list *listed, struct tree_version *ret_tree,
-		struct err *e)
+		const struct tree_listing *listed,
+		struct tree_version *ret_tree, struct err *e)
 {
 	int r = locate(s, c, dir, listed, ret_tree, e);
 

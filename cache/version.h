@@ -20,7 +20,8 @@ struct tree_version {
 				yet, or removed */
 	struct shard_table *table; /* the others; owned reference; or NULL */
 	bool contested; /* somebody announced one above (tree_locate) */
-	uint64_t read_ms; /* clock_now_ms before it was asked for */
+	uint64_t read_ms; /* clock_now_ms before it was asked for: whether it
+			     was the newest, where somebody listed that */
 };
 
 void tree_version_done(struct tree_version *t);
@@ -103,16 +104,21 @@ int tree_load(struct store *s, struct cache *c, const char *dir, uint64_t seq,
 	      const struct store_object *object, struct tree_version *ret_tree,
 	      struct err *e);
 
+/* A LIST of a directory; its first page holds the tree keys. */
+struct tree_listing {
+	const struct store_list *keys; /* borrowed */
+	uint64_t asked_ms; /* clock_now_ms before it was asked for */
+};
+
 /*
  * The tree that the directory `dir` belongs to: its own, else the nearest above
  * it that is not removed, else none (head.seq 0, dir as given: a push founds it
- * there). listed: a LIST of `dir` made just now (its first page holds the tree
- * keys), or NULL to make one. One LIST for each level above is made in parallel,
+ * there). listed: of `dir`, or NULL to make one. One LIST for each level above is made in parallel,
  * only if `dir` has no tree. A 403 above counts as none.
  */
 int tree_locate(struct store *s, struct cache *c, const char *dir,
-		const struct store_list *listed, struct tree_version *ret_tree,
-		struct err *e);
+		const struct tree_listing *listed,
+		struct tree_version *ret_tree, struct err *e);
 
 /* Whether a tree stands above `dir`, not removed; `announced` is called for
  * each place where one was announced. One LIST for each level, in parallel; a 403

@@ -226,7 +226,9 @@ static int follow_pool(struct push *p, struct err *e)
 static int locate(struct push *p, struct err *e)
 {
 	/* A single file's listing does not show the directory's tree. */
-	const struct store_list *shown = p->dest.name ? NULL : &p->listed.all;
+	const struct tree_listing listed = { &p->listed.all,
+					     p->listed.asked_ms };
+	const struct tree_listing *shown = p->dest.name ? NULL : &listed;
 	struct store_object object;
 	bool own_tree;
 	uint64_t seq;
@@ -237,7 +239,8 @@ static int locate(struct push *p, struct err *e)
 		r = inventory_wait(p->content.inventory, e);
 	if (r)
 		return r;
-	own_tree = shown && tree_newest(shown, p->dest.dir, &seq, &object);
+	own_tree = shown &&
+		   tree_newest(shown->keys, p->dest.dir, &seq, &object);
 	if (shown && !own_tree && can_found(p) && !p->o->plain)
 		r = content_check_guess(&p->content, e);
 	if (!r)
@@ -321,7 +324,10 @@ static int commit_changes(struct push *p, const struct commit_change *changes,
 		.ids = &p->ids,
 		.pool = inventory_pool(p->content.inventory),
 		.single_writer = p->o->session->single_writer,
-		.gc_read_ms = inventory_asked_ms(p->content.inventory),
+		/* Removals alone bring no places. */
+		.gc_read_ms =
+			p->o->plain ? clock_now_ms()
+				    : inventory_asked_ms(p->content.inventory),
 	};
 	struct prune prune;
 	int r = interrupted(e);

@@ -275,13 +275,16 @@ static int load_newest(struct store *s, struct cache *c, const char *dir,
 		       struct tree_version *ret_tree, struct err *e)
 {
 	struct store_object object = { 0 };
-	uint64_t seq = 0;
+	uint64_t seq = 0, asked_ms = clock_now_ms();
 	bool found = false;
 	int r = tree_find_newest(s, dir, &found, &seq, &object, e);
 
 	if (r || !found)
 		return r;
-	return tree_load(s, c, dir, seq, &object, ret_tree, e);
+	r = tree_load(s, c, dir, seq, &object, ret_tree, e);
+	if (!r)
+		ret_tree->read_ms = asked_ms;
+	return r;
 }
 
 static void pause_ms(uint32_t ms)

@@ -473,6 +473,90 @@ static void test_announced(struct store *s)
 	tree_version_done(&base);
 }
 
+static void delete_version(struct store *s, const char *dir, uint64_t seq)
+{
+	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
+	CLEANUP_REQ struct store_req req;
+
+	is_int(name_tree(&key, dir, seq), 0, "its key");
+	store_req_init(&req, STORE_DELETE, key.data);
+	is_int(store_run(s, &req, NULL), 0, "version %d is pruned", (int)seq);
+}
+
+/* Whoever has listed a tree hours ago looks again: what he takes for the next
+ * version may have come and gone. */
+static void test_late(struct store *s)
+{
+	const uint64_t hours_ms = 2 * 3601 * 1000;
+	struct tree_version base = { 0 }, other = { 0 }, third = { 0 };
+	struct store_list none = { 0 };
+	const struct tree_listing old = { &none, clock_now_ms() - hours_ms };
+	struct commit_change ch = { .path = "f",
+				    .path_len = 1,
+				    .fresh = true,
+				    .attr = { .mode = S_IFREG | 0644 } };
+	struct commit c = { .changes = &ch, .count = 1, .pool = "" };
+	struct object_ids ids;
+	struct err e = { 0 };
+
+	object_ids_init(&ids);
+	c.gc_read_ms = clock_now_ms();
+	is_int(tree_locate(s, NULL, "late/", &old, &base, &e), 0, "%s", e.text);
+	ok(base.read_ms == old.asked_ms, "as old as the listing");
+	is_int(tree_locate(s, NULL, "late/", NULL, &other, &e), 0, "%s",
+	       e.text);
+	ok(other.read_ms > old.asked_ms, "or new");
+	for (int i = 0; i < 3; i++) {
+		static const char *const names[] = { "a", "b", "c" };
+
+		ch.path = names[i];
+		c.id = object_ids_next(&ids);
+		is_int(commit_run(s, NULL, &other, &c, &e), 0, "%s", e.text);
+	}
+	delete_version(s, "late/", 1);
+	ch.path = "f";
+	c.id = object_ids_next(&ids);
+	is_int(commit_run(s, NULL, &base, &c, &e), 0, "%s", e.text);
+	is_int((int)c.seq, 4, "on top of the newest one");
+	ok(c.redone && !c.founded, "which is told");
+	is_int(catalog_count(base.cat), 5, "nothing is lost");
+
+	/* The same where a version stood. */
+	is_int(tree_locate(s, NULL, "late/", NULL, &third, &e), 0, "%s",
+	       e.text);
+	for (int i = 0; i < 2; i++) {
+		ch.path = i ? "e" : "d";
+		c.id = object_ids_next(&ids);
+		is_int(commit_run(s, NULL, &base, &c, &e), 0, "%s", e.text);
+	}
+	delete_version(s, "late/", 5);
+	third.read_ms -= hours_ms;
+	ch.path = "g";
+	c.id = object_ids_next(&ids);
+	is_int(commit_run(s, NULL, &third, &c, &e), 0, "%s", e.text);
+	is_int((int)c.seq, 7, "on top of the newest one");
+	tree_version_done(&base);
+	tree_version_done(&other);
+	tree_version_done(&third);
+
+	/* Nobody was there. */
+	is_int(tree_locate(s, NULL, "slow/", &old, &base, &e), 0, "%s", e.text);
+	c.id = object_ids_next(&ids);
+	is_int(commit_run(s, NULL, &base, &c, &e), 0, "%s", e.text);
+	ok(c.seq == 1 && c.founded && !c.redone, "it is founded late");
+	tree_version_done(&base);
+
+	/* An announcement that was contested during a long upload. */
+	is_int(commit_announce(s, NULL, "long/", false, &e), 0, "%s", e.text);
+	is_int(tree_locate(s, NULL, "long/", NULL, &base, &e), 0, "%s", e.text);
+	base.read_ms -= hours_ms;
+	is_int(commit_contest(s, "long/", &e), 0, "%s", e.text);
+	c.id = object_ids_next(&ids);
+	is_int(commit_run(s, NULL, &base, &c, &e), 0, "%s", e.text);
+	ok(c.seq == 3 && c.founded && c.redone, "is told as well");
+	tree_version_done(&base);
+}
+
 int main(void)
 {
 	struct store *s = NULL;
@@ -491,6 +575,7 @@ int main(void)
 	test_failures(s);
 	test_commit(s);
 	test_announced(s);
+	test_late(s);
 	store_free(s);
 	snprintf(command, sizeof(command), "rm -rf '%s'", root);
 	return system(command) || tap_done();
