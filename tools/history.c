@@ -9,6 +9,7 @@
 #include "cache/commit.h"
 #include "cache/mark.h"
 #include "cache/names.h"
+#include "s3/base/clock.h"
 #include "s3/base/lock.h"
 #include "tools/inventory.h"
 #include "tools/keylist.h"
@@ -99,6 +100,7 @@ static int list_versions(struct history *h, struct store *s, struct err *e)
 	size_t at = strlen(h->dir);
 	int r;
 
+	h->asked_ms = clock_now_ms();
 	(void)buf_add_str(&prefix, h->dir); /* sticky */
 	if (buf_add_str(&prefix, TREE_PREFIX))
 		return err_set(e, buf_error(&prefix), "'%s': too long", h->dir);
@@ -274,6 +276,38 @@ static int check_places(struct session *session, const struct tree_version *t,
 	return 0;
 }
 
+/* A removed tree would come back between its directory and the tree that this
+ * belongs to since, and hide what that has there. */
+static int check_hides(const struct history *h, struct session *session,
+		       struct err *e)
+{
+	CLEANUP(tree_version_done) struct tree_version above = { 0 };
+	CLEANUP(tree_cursor_done)
+	struct tree_cursor cursor = {
+		.store = session->source.store,
+		.cache = session->cache,
+		.tree = &above,
+	};
+	struct catalog_entry entry;
+	struct catalog *cat;
+	size_t skip;
+	int r = tree_locate(session->source.store, session->cache, h->dir, NULL,
+			    &above, e);
+
+	skip = r ? 0 : strlen(above.dir);
+	if (r || !h->dir[skip])
+		return r;
+	r = tree_cursor_find(&cursor, h->dir + skip, strlen(h->dir + skip) - 1,
+			     &cat, &entry, e);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	return err_set(e, -EEXIST,
+		       "'%s' belongs to the tree of '%s' by now, and what was "
+		       "pushed there since would be hidden: save that, remove "
+		       "it with 'assetctl rm -r', and repeat",
+		       h->dir, *above.dir ? above.dir : "/");
+}
+
 static const struct history_version *find_version(const struct history *h,
 						  uint64_t seq)
 {
@@ -305,6 +339,9 @@ int history_restore(const struct history *h, struct session *session,
 	if (!r)
 		r = tree_load(s, session->cache, h->dir, h->versions[0].seq,
 			      &h->versions[0].object, &newest, e);
+	newest.read_ms = h->asked_ms;
+	if (!r && !tree_part_count(&newest))
+		r = check_hides(h, session, e);
 	if (!r)
 		r = check_places(session, &old, &c.gc_read_ms, e);
 	if (r)

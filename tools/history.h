@@ -30,6 +30,7 @@ struct history {
 	char *dir; /* "" or "a/b/": the tree's root; owned */
 	struct history_version *versions; /* the newest first; owned */
 	size_t count;
+	uint64_t asked_ms; /* clock_now_ms before they were listed */
 };
 
 /*
@@ -44,7 +45,8 @@ void history_done(struct history *h);
 /*
  * Commits version `seq` anew. *ret_seq: the version made, or the newest where
  * that says the same. Errors: as commit_restore; -ENOENT for a version that is
- * not there or is a removal; -ESTALE when a collector has condemned what it
+ * not there or is a removal; -EEXIST where a removed tree would hide what a tree
+ * above it has there; -ESTALE when a collector has condemned what it
  * names.
  */
 int history_restore(const struct history *h, struct session *session,
