@@ -48,6 +48,7 @@ struct file_store {
 	struct list cancelled; /* of struct store_req */
 	unsigned int running_low;
 	bool ending;
+	bool stopped; /* store_stop */
 };
 
 static struct file_store *of(struct store *s)
@@ -184,13 +185,15 @@ static void file_submit(struct store *s, struct store_req *req)
 {
 	struct file_store *f = of(s);
 	enum store_priority p = req->priority;
+	bool refused;
 
 	if ((unsigned int)p >= STORE_PRIORITY_COUNT)
 		p = STORE_BACKGROUND;
 	err_clear(&req->err);
 	LOCK_SCOPE(&f->lock);
 	req->impl = f; /* waiting */
-	list_add_tail(f->ending ? &f->cancelled : &f->queues[p], &req->link);
+	refused = f->ending || (f->stopped && !req->tidies);
+	list_add_tail(refused ? &f->cancelled : &f->queues[p], &req->link);
 	pthread_cond_signal(&f->wake);
 }
 
@@ -211,19 +214,44 @@ static void file_cancel(struct store *s, struct store_req *req)
 			atomic_store(&f->workers[i].cancelled, true);
 }
 
+static void cancel_all_locked(struct file_store *f, bool tidying)
+{
+	lock_assert_held(&f->lock);
+	for (int p = 0; p < STORE_PRIORITY_COUNT; p++) {
+		list_for_each_safe (pos, &f->queues[p]) {
+			struct store_req *req =
+				container_of(pos, struct store_req, link);
+
+			if (req->tidies && !tidying)
+				continue;
+			req->impl = NULL;
+			list_remove(pos);
+			list_add_tail(&f->cancelled, pos);
+		}
+	}
+	for (unsigned int i = 0; i < f->started; i++) {
+		struct worker *w = &f->workers[i];
+
+		if (w->req && (tidying || !w->req->tidies))
+			atomic_store(&w->cancelled, true);
+	}
+	pthread_cond_broadcast(&f->wake);
+}
+
+static void file_stop(struct store *s)
+{
+	struct file_store *f = of(s);
+
+	LOCK_SCOPE(&f->lock);
+	f->stopped = true;
+	cancel_all_locked(f, false);
+}
+
 static void cancel_all(struct file_store *f)
 {
 	LOCK_SCOPE(&f->lock);
 	f->ending = true;
-	for (int p = 0; p < STORE_PRIORITY_COUNT; p++) {
-		struct list *link;
-
-		while ((link = list_pop_head(&f->queues[p])))
-			list_add_tail(&f->cancelled, link);
-	}
-	for (unsigned int i = 0; i < f->started; i++)
-		atomic_store(&f->workers[i].cancelled, true);
-	pthread_cond_broadcast(&f->wake);
+	cancel_all_locked(f, true);
 }
 
 static void file_free(struct store *s)
@@ -244,6 +272,7 @@ static void file_free(struct store *s)
 static const struct store_ops file_ops = {
 	.submit = file_submit,
 	.cancel = file_cancel,
+	.stop = file_stop,
 	.free = file_free,
 };
 

@@ -40,6 +40,7 @@ struct http_store {
 	pthread_cond_t all_done; /* pending became 0 */
 	size_t pending; /* submitted, and `done` has not returned */
 	bool closing;
+	bool stopped; /* store_stop */
 	struct list calls; /* of struct call */
 	struct list refused; /* store_req.link: failed before they began */
 	struct pool_job refuse_job;

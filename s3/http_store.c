@@ -56,7 +56,7 @@ static void http_submit(struct store *store, struct store_req *req)
 {
 	struct http_store *s = http_store_of(store);
 	struct call *c = NULL;
-	bool closing;
+	bool refused;
 
 	err_clear(&req->err);
 	if (!request_check(req, &req->err)) {
@@ -73,13 +73,13 @@ static void http_submit(struct store *store, struct store_req *req)
 	}
 	lock_take(&s->lock);
 	s->pending++;
-	closing = s->closing;
-	if (c && !closing) {
+	refused = s->closing || (s->stopped && !req->tidies);
+	if (c && !refused) {
 		list_add_tail(&s->calls, &c->link);
 		req->impl = c;
 	}
 	lock_drop(&s->lock);
-	if (c && !closing) {
+	if (c && !refused) {
 		call_send(c);
 		return;
 	}
@@ -97,6 +97,20 @@ static void http_cancel(struct store *store, struct store_req *req)
 	LOCK_SCOPE(&s->lock);
 	if (req->impl)
 		call_cancel(req->impl);
+}
+
+static void http_stop(struct store *store)
+{
+	struct http_store *s = http_store_of(store);
+
+	LOCK_SCOPE(&s->lock);
+	s->stopped = true;
+	list_for_each (pos, &s->calls) {
+		struct call *c = container_of(pos, struct call, link);
+
+		if (!c->req->tidies)
+			call_cancel(c);
+	}
 }
 
 static void http_expect(struct store *store, unsigned int count)
@@ -155,6 +169,7 @@ static void http_free(struct store *store)
 static const struct store_ops http_ops = {
 	.submit = http_submit,
 	.cancel = http_cancel,
+	.stop = http_stop,
 	.expect = http_expect,
 	.about = http_about,
 	.free = http_free,

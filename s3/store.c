@@ -119,6 +119,11 @@ void store_cancel(struct store *s, struct store_req *req)
 	s->ops->cancel(s, req);
 }
 
+void store_stop(struct store *s)
+{
+	s->ops->stop(s);
+}
+
 static void wake_waiter(struct store_req *req)
 {
 	struct store_wait *w = req->arg;

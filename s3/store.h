@@ -30,7 +30,8 @@
  *   -EFBIG      answer larger than the ceiling of `out`
  *   -ETIMEDOUT  the deadline passed; the last failure is in the text
  *   -EIO        everything else that repeating did not mend
- *   -ECANCELED  cancelled; whether it took effect is unknown
+ *   -ECANCELED  cancelled, or the store was stopped; whether it took effect is
+ *               unknown
  *   -ENOSPC, -EROFS, -ENOMEM  as usual
  *
  * Repeating: GET, HEAD, LIST, plain PUT, COPY, DELETE, parts and aborts are
@@ -134,6 +135,8 @@ struct store_req {
 	const char *key; /* LIST: the prefix; CONFIG: "versioning" or
 			    "lifecycle" */
 	uint32_t timeout_ms; /* in all, with repetitions; 0: the store's */
+	bool tidies; /* clears up after what was broken off: store_stop lets it
+			be; wants a short timeout_ms */
 	void (*done)(struct store_req *req);
 	void *arg; /* the submitter's */
 
@@ -221,6 +224,8 @@ struct store_ops {
 	/* Asks that the request complete soon; harmless if it has. The caller
 	 * makes sure that it has not been freed. */
 	void (*cancel)(struct store *s, struct store_req *req);
+	/* As store_stop. */
+	void (*stop)(struct store *s);
 	/* May be NULL. */
 	void (*expect)(struct store *s, unsigned int count);
 	/* NULL where there is nothing to tell. */
@@ -245,6 +250,12 @@ struct store {
 
 void store_submit(struct store *s, struct store_req *req);
 void store_cancel(struct store *s, struct store_req *req);
+/*
+ * Nobody wants to wait any more: what is under way ends soon as -ECANCELED, and
+ * so does all that is submitted from now on, but for what `tidies`. Threads:
+ * any.
+ */
+void store_stop(struct store *s);
 /* A hint that about `count` requests will come at once, after an answer that is
  * awaited now: their connections may be opened meanwhile. Asks nothing of the
  * server. */

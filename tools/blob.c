@@ -300,6 +300,7 @@ static void give_up(struct upload *up)
 	store_req_init(&req, STORE_UPLOAD_ABORT, up->key);
 	req.upload_id = up->upload_id;
 	req.timeout_ms = ABORT_TIMEOUT_MS;
+	req.tidies = true;
 	(void)store_run(up->s->store, &req, NULL); /* the first error counts */
 	store_req_done(&req);
 }

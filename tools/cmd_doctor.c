@@ -98,12 +98,15 @@ static int examine(struct run *run)
 		run->lost = !run->checks;
 	}
 	doctor_store(d);
-	doctor_host(d);
-	if (run->checks)
+	if (!session_interrupted())
+		doctor_host(d);
+	if (run->checks && !session_interrupted())
 		print_json(run);
 	json_decref(run->checks);
 	if (run->lost)
 		log_error("out of memory");
+	if (session_interrupted())
+		return EXIT_INTERRUPTED;
 	return d->failed || run->lost ? EXIT_FAILED : EXIT_OK;
 }
 

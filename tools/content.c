@@ -295,7 +295,7 @@ static void index_done(struct content_index *ix)
 	buf_done(&ix->key);
 }
 
-int content_index_begin(struct content *c, uint32_t timeout_ms, struct err *e)
+int content_index_begin(struct content *c, bool last, struct err *e)
 {
 	size_t done = 0;
 	int r = check_age(c, e);
@@ -313,7 +313,8 @@ int content_index_begin(struct content *c, uint32_t timeout_ms, struct err *e)
 						       : INDEX_BLOCKS_MAX;
 
 		r = encode_index(c, c->added + done, count, ix, e);
-		ix->req.timeout_ms = timeout_ms;
+		ix->req.timeout_ms = last ? LAST_INDEX_TIMEOUT_MS : 0;
+		ix->req.tidies = last;
 		done += count;
 		if (r) {
 			index_done(ix);
@@ -454,7 +455,7 @@ int content_upload(struct content *c, struct err *e)
 		r = check_age(c, e);
 	if (!r || !c->added_count)
 		return r;
-	kept = content_index_begin(c, LAST_INDEX_TIMEOUT_MS, NULL);
+	kept = content_index_begin(c, true, NULL);
 	if (!content_index_end(c, NULL) && !kept)
 		log_warn("what was uploaded completely is kept: the next push "
 			 "does not send it again");

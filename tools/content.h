@@ -85,9 +85,10 @@ int content_upload(struct content *c, struct err *e);
  * Nothing that refers to a blob may be sent before the blob is complete, but
  * index and tree do not need each other: the commit runs in between. A failure
  * costs others the reuse of what was added, nothing else.
- * _end is called whatever _begin returned. timeout_ms: 0 for the store's.
+ * _end is called whatever _begin returned. last: the push has failed or was
+ * broken off, and only keeps what is complete.
  */
-int content_index_begin(struct content *c, uint32_t timeout_ms, struct err *e);
+int content_index_begin(struct content *c, bool last, struct err *e);
 int content_index_end(struct content *c, struct err *e);
 /* Objects' blocks that this push has added to the pool so far. */
 size_t content_added(const struct content *c);

@@ -51,6 +51,8 @@ void doctor_note(struct doctor *d, enum doctor_status status, const char *check,
 	char text[1024];
 	va_list ap;
 
+	if (session_interrupted()) /* what failed, failed because of that */
+		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -411,6 +413,7 @@ static void look_at_delete(struct patient *p)
 	struct err e = { 0 };
 
 	store_req_init(&req, STORE_DELETE, p->key);
+	req.tidies = true;
 	if (run(p, &req, NULL, &e))
 		doctor_note(p->d, DOCTOR_WARN, "delete",
 			    "%s: rm, gc and a push over plain objects need "
@@ -430,8 +433,14 @@ static void look_at_put(struct patient *p)
 {
 	struct err e = { 0 };
 	const char *now = "first";
+	int r;
 
-	if (put(p, now, true, &e)) {
+	r = put(p, now, true, &e);
+	if (r == -ECANCELED) { /* it may be there */
+		look_at_delete(p);
+		return;
+	}
+	if (r) {
 		doctor_note(p->d, DOCTOR_FAIL, "put",
 			    "%s: pushing needs s3:PutObject", e.text);
 		look_at_get(p, NULL);
@@ -510,9 +519,12 @@ static int name_things(struct patient *p)
 void doctor_store(struct doctor *d)
 {
 	struct patient p = { .d = d };
+	struct session_watch *watch = NULL;
 	struct err e = { 0 };
 	int r = source_open(&p.source, d->source, &d->options->source, &e);
 
+	if (!r)
+		r = session_watch_open(&watch, p.source.store, &e);
 	if (!r && name_things(&p))
 		r = err_set(&e, -EINVAL, "the name of the pool is too long");
 	if (r) {
@@ -530,5 +542,6 @@ void doctor_store(struct doctor *d)
 		look_at_rules(&p);
 		look_at_rights(&p);
 	}
+	session_watch_free(watch);
 	source_done(&p.source);
 }

@@ -372,7 +372,7 @@ static int commit_and_index(struct push *p, int64_t *ret_commit_s,
 			    struct err *e)
 {
 	struct err why = { 0 };
-	int begun = content_index_begin(&p->content, 0, &why);
+	int begun = content_index_begin(&p->content, false, &why);
 	int r = commit(p, ret_commit_s, e);
 	int ended = content_index_end(&p->content, begun ? NULL : &why);
 

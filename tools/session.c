@@ -5,7 +5,9 @@
  *
  * The interrupt flag is the one global here: a signal handler reaches nothing
  * else. The handler stands for one signal, the next one finds the default
- * action and ends the process.
+ * action and ends the process. A thread for each session looks at the flag and
+ * stops the store, whoever waits for it and wherever; a handler could not, as
+ * that takes locks.
  */
 #include "tools/session.h"
 
@@ -19,8 +21,12 @@
 #include "s3/base/clock.h"
 #include "s3/base/log.h"
 #include "s3/base/human.h"
+#include "s3/base/lock.h"
+#include "s3/base/pool.h"
 #include "s3/settings.h"
 #include "s3/words.h"
+
+#define WATCH_MS 50
 
 static atomic_bool interrupted;
 
@@ -281,6 +287,68 @@ static void catch_signals(void)
 	}
 }
 
+struct session_watch {
+	struct store *store; /* set at open, then constant */
+	pthread_t thread;
+
+	struct lock lock; /* LOCK_RANK_TOOL */
+	/* guarded by lock: */
+	pthread_cond_t wake;
+	bool over;
+};
+
+static void *watch(void *arg)
+{
+	struct session_watch *w = arg;
+	bool over;
+
+	lock_take(&w->lock);
+	while (!w->over && !interrupted)
+		(void)cond_wait_ms(&w->wake, &w->lock, WATCH_MS);
+	over = w->over;
+	lock_drop(&w->lock);
+	if (!over)
+		store_stop(w->store);
+	return NULL;
+}
+
+int session_watch_open(struct session_watch **ret_watch, struct store *s,
+		       struct err *e)
+{
+	struct session_watch *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return err_set(e, -ENOMEM, "out of memory");
+	catch_signals();
+	w->store = s;
+	lock_init(&w->lock, LOCK_RANK_TOOL);
+	cond_init(&w->wake);
+	r = pool_start_thread(&w->thread, watch, w);
+	if (r) {
+		(void)pthread_cond_destroy(&w->wake);
+		lock_done(&w->lock);
+		free(w);
+		return err_set(e, r, "thread for signals: %s", strerror(-r));
+	}
+	*ret_watch = w;
+	return 0;
+}
+
+void session_watch_free(struct session_watch *w)
+{
+	if (!w)
+		return;
+	lock_take(&w->lock);
+	w->over = true;
+	pthread_cond_signal(&w->wake);
+	lock_drop(&w->lock);
+	(void)pthread_join(w->thread, NULL);
+	(void)pthread_cond_destroy(&w->wake);
+	lock_done(&w->lock);
+	free(w);
+}
+
 int session_settings(struct session_options *all, const char *source,
 		     const struct session_options *o, struct err *e)
 {
@@ -339,11 +407,12 @@ int session_open(struct session *s, const char *source,
 
 	*s = (struct session){ .started_ns = clock_now_ns() };
 	s->unbilled = !strncmp(source, "file:", 5);
-	catch_signals();
 	session_options_init(&s->options);
 	r = session_settings(&s->options, source, o, e);
 	if (!r)
 		r = source_open(&s->source, source, &s->options.source, e);
+	if (!r)
+		r = session_watch_open(&s->watch, s->source.store, e);
 	if (!r)
 		r = open_parts(s, &s->options, e);
 	if (r)
@@ -356,6 +425,7 @@ void session_close(struct session *s)
 	fetch_free(s->fetch);
 	pool_free(s->pool);
 	cache_free(s->cache);
+	session_watch_free(s->watch);
 	source_done(&s->source);
 	session_options_done(&s->options);
 	*s = (struct session){ 0 };

@@ -1,6 +1,7 @@
 /*
  * What all verbs share: the options that reach the bucket, and the opened
- * parts. Ctrl-C sets a flag that long work looks at (session_interrupted); a
+ * parts. Ctrl-C sets a flag that long work looks at (session_interrupted), and
+ * stops the store, so that nothing waits for it any longer (store_stop); a
  * second Ctrl-C ends the process at once.
  *
  * Options common to all verbs, for getopt_long: -o WORD[=VALUE][,…] (the option
@@ -19,6 +20,8 @@
 #include "cache/fetch.h"
 #include "s3/base/pool.h"
 #include "s3/source.h"
+
+struct session_watch;
 
 struct session_options {
 	struct source_options source;
@@ -91,6 +94,7 @@ struct session {
 	struct fetch *fetch;
 	uint64_t started_ns; /* clock_now_ns */
 	bool unbilled; /* file://: requests cost nothing */
+	struct session_watch *watch;
 };
 
 /*
@@ -103,3 +107,11 @@ int session_open(struct session *s, const char *source,
 		 const struct session_options *o, struct err *e);
 void session_close(struct session *s);
 bool session_interrupted(void);
+
+/*
+ * What session_open does about signals, for those who open a store by
+ * themselves: the first one stops it. s: borrowed. Errors: -ENOMEM, -EAGAIN.
+ */
+int session_watch_open(struct session_watch **ret_watch, struct store *s,
+		       struct err *e);
+void session_watch_free(struct session_watch *w); /* NULL is accepted */

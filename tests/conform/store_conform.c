@@ -669,6 +669,38 @@ static void test_cancel(const struct conform *c)
 	crowd_free(w, MANY);
 }
 
+/* The last test of a store. */
+static void test_stop(const struct conform *c)
+{
+	struct crowd *w = crowd_open(MANY);
+	struct store_req req;
+	char keys[MANY][256];
+	bool good = true;
+
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(keys[i], sizeof(keys[i]), "%sstop%d", c->prefix,
+			       i);
+		store_req_init(&w->reqs[i], STORE_DELETE, keys[i]);
+		w->reqs[i].tidies = i % 2;
+		w->reqs[i].done = crowd_done;
+		w->reqs[i].arg = w;
+		store_submit(c->store, &w->reqs[i]);
+	}
+	store_stop(c->store);
+	crowd_wait(w);
+	for (int i = 0; i < MANY; i++)
+		good = good && w->completions[i] == 1 &&
+		       (!w->codes[i] ||
+			(w->codes[i] == -ECANCELED && i % 2 == 0));
+	ok(good, "each completes once; what tidies, well");
+	crowd_free(w, MANY);
+	is_int(head_only(c, "stop"), -ECANCELED, "nothing is asked any more");
+	store_req_init(&req, STORE_DELETE, at(c, "stop"));
+	req.tidies = true;
+	is_int(run(c, &req), 0, "but to tidy up");
+	store_req_done(&req);
+}
+
 static void test_delete_many(const struct conform *c)
 {
 	const char *keys[MANY];
@@ -883,6 +915,7 @@ int main(int argc, char **argv)
 	test_delete_many(&c);
 	test_upload(&c);
 	clean(&c);
+	test_stop(&c);
 	store_free(c.store);
 	return tap_done();
 }
