@@ -2,6 +2,7 @@
 """Writes a bucket, as a directory, whose trees lie.
 
 usage: hostile.py DIR
+       hostile.py --indexes DIR
 
 Makes a tree DIR/<case>/K for each case, by man/assetfs-format.5 and with none
 of our code: sealed with the right SHA-256, so that only the rule that
@@ -11,7 +12,8 @@ case: its name, and what a reader has to do with it:
   file    the tree can, some of its content cannot
   void    it can, but for entries that stand where none can
   read    all of it can
-Needs zstd(1).
+With --indexes each DIR/<case> is a bucket with an index that lies, but for
+"good", to be pushed into. Needs zstd(1).
 """
 import functools
 import hashlib
@@ -19,6 +21,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 
 DIR, REG, LNK = 0o040755, 0o100644, 0o120777
 BLOB = bytes(range(16))
@@ -110,12 +113,12 @@ def compress(content):
                     for i in range(0, len(content), 4 << 20))
 
 
-def tree(content, kind=1, length=None, stored=None, pool=b""):
+def tree(content, kind=1, length=None, stored=None, pool=b"", table=b""):
     packed = compress(content) if stored is None else stored
     out = b"ASFSTREE" + struct.pack(
         "<IBBHQ16sqQQ", 1, kind, 0, len(pool), 1, b"commit" + bytes(10),
         1000000000, len(content) if length is None else length, len(packed))
-    out += pool + packed
+    out += pool + packed + table
     return out + hashlib.sha256(out).digest()
 
 
@@ -298,26 +301,32 @@ def parts():
     return a, b
 
 
-def sharded(bucket, catalogs, change=None):
+def sharded(bucket, catalogs, change=None, length=None, stored=None,
+            count=None):
+    """The first of them in the tree object, the others as shards."""
     rows, keys = [], b""
-    for i, c in enumerate(catalogs):
+    for i, c in enumerate(catalogs[1:]):
         data = shard(c.bytes())
         name = bucket.id(i)
         bucket.put(".assetfs/shard/" + name.hex(), data)
         rows.append(dict(id=name, sha=hashlib.sha256(data).digest(),
                          len=len(data), raw=len(c.bytes()),
                          entries=len(c.entries),
-                         dir=b"" if c.root else c.dirs[0][0],
+                         dir=c.dirs[0][0],
                          name=c.entries[0].name))
     if change:
         change(rows)
-    table = struct.pack("<I", len(rows))
+    table = struct.pack("<I", len(rows) if count is None else count)
     for r in rows:
         table += r["id"] + r["sha"] + struct.pack(
             "<IQIHB", r["len"], r["raw"], r["entries"], len(r["dir"]),
             len(r["name"]))
         keys += r["dir"] + r["name"]
-    bucket.tree(tree(table + keys, kind=2))
+    table += keys
+    bucket.tree(tree(
+        catalogs[0].bytes(), kind=2,
+        table=struct.pack("<Q", len(table) if length is None else length) +
+        (compress(table) if stored is None else stored)))
 
 
 @case("read")
@@ -331,24 +340,46 @@ def shards(name, verdict, change):
 
 
 shards("shard-loop", "refuse", lambda r: r.append(dict(r[0])))
-shards("shard-unsorted", "refuse", lambda r: r.reverse())
-shards("shard-first-not-root", "refuse", lambda r: r.pop(0))
-shards("shard-same-twice", "file", lambda r: r[1].update(
-    id=r[0]["id"], sha=r[0]["sha"], len=r[0]["len"], raw=r[0]["raw"],
-    entries=r[0]["entries"]))
-shards("shard-missing", "file", lambda r: r[1].update(id=bytes(16)))
-shards("shard-other-hash", "file", lambda r: r[1].update(sha=bytes(32)))
-shards("shard-length-huge", "file", lambda r: r[1].update(len=0xffffffff))
-shards("shard-raw-huge", "refuse", lambda r: r[1].update(raw=1 << 60))
-shards("shard-entries-other", "file", lambda r: r[1].update(entries=1 << 31))
-shards("shard-key-up", "refuse", lambda r: r[1].update(dir=b"d/../.."))
+shards("shard-unsorted", "refuse", lambda r: r.insert(0, dict(r[0], name=b"z")))
+shards("shard-none", "refuse", lambda r: r.clear())
+shards("shard-key-of-root", "refuse", lambda r: r[0].update(dir=b"", name=b""))
+shards("shard-before-the-tree", "refuse",
+       lambda r: r[0].update(dir=b"", name=b"a"))
+shards("shard-same-twice", "file", lambda r: r.append(dict(r[0], name=b"z")))
+shards("shard-missing", "file", lambda r: r[0].update(id=bytes(16)))
+shards("shard-other-hash", "file", lambda r: r[0].update(sha=bytes(32)))
+shards("shard-length-huge", "file", lambda r: r[0].update(len=0xffffffff))
+shards("shard-raw-huge", "refuse", lambda r: r[0].update(raw=1 << 60))
+shards("shard-entries-other", "file", lambda r: r[0].update(entries=1 << 31))
+shards("shard-key-up", "refuse", lambda r: r[0].update(dir=b"d/../.."))
+
+
+
+@case("refuse")
+def table_told_huge(bucket):
+    sharded(bucket, parts(), length=1 << 60)
+
+
+@case("refuse")
+def table_bomb(bucket):
+    sharded(bucket, parts(), length=1 << 28, stored=bomb())
+
+
+@case("refuse")
+def table_count_huge(bucket):
+    sharded(bucket, parts(), count=0xffffffff)
+
+
+@case("refuse")
+def table_missing(bucket):
+    bucket.tree(tree(parts()[0].bytes(), kind=2))
 
 
 @case("file")
 def shard_outside_range(bucket):
     a, b = parts()
     b.dirs = [(b"..", 1)]
-    sharded(bucket, (a, b), lambda r: r[1].update(dir=b"d", name=b"a"))
+    sharded(bucket, (a, b), lambda r: r[0].update(dir=b"d", name=b"a"))
 
 
 @case("void")
@@ -365,15 +396,82 @@ def shard_bomb(bucket):
     sharded(bucket, (a, b))
     data = (b"ASFSSHRD" + struct.pack("<IIQ", 1, 0, len(b.bytes())) +
             bomb())
-    name = bucket.id(1)
+    name = bucket.id(0)
 
     def change(rows):
-        rows[1].update(sha=hashlib.sha256(data).digest(), len=len(data))
+        rows[0].update(sha=hashlib.sha256(data).digest(), len=len(data))
     sharded(bucket, (a, b), change)
     bucket.put(".assetfs/shard/" + name.hex(), data)
 
 
+# ---- indexes ---------------------------------------------------------------
+
+def index(**lies):
+    """One that has the content's block; what is set is written instead."""
+    v = dict(magic=b"ASFSINDX", version=1, count=None, frame_count=None,
+             blob_count=None, hashes=[hashlib.sha256(CONTENT).digest()],
+             blocks=[(0, 0, len(CONTENT))],
+             frames=[(0, 0, 0, len(CONTENT), len(CONTENT))], blobs=[BLOB],
+             tail=b"", seal=None)
+    v.update(lies)
+    out = v["magic"] + struct.pack(
+        "<4I", v["version"],
+        len(v["hashes"]) if v["count"] is None else v["count"],
+        len(v["frames"]) if v["frame_count"] is None else v["frame_count"],
+        len(v["blobs"]) if v["blob_count"] is None else v["blob_count"])
+    out += b"".join(v["hashes"])
+    for block in v["blocks"]:
+        out += b"".join(n.to_bytes(3, "little") for n in block)
+    for blob, codec, off, stored, plain in v["frames"]:
+        out += (struct.pack("<IB", blob, codec) + off.to_bytes(6, "little") +
+                stored.to_bytes(3, "little") + plain.to_bytes(3, "little"))
+    out += b"".join(v["blobs"]) + v["tail"]
+    return out + (v["seal"] or hashlib.sha256(out).digest())
+
+
+N = len(CONTENT)
+TWO = dict(blocks=[(0, 0, N), (0, 0, N)])
+HASH = hashlib.sha256(CONTENT).digest()
+INDEXES = {
+    "good": index(),
+    "nothing": b"",
+    "short": index()[:40],
+    "seal": index(seal=bytes(32)),
+    "magic": index(magic=b"ASFSGCLS"),
+    "version": index(version=9),
+    "longer": index(tail=b"x"),
+    "count": index(count=0xffffffff),
+    "count-frames": index(frame_count=0xffffffff),
+    "count-blobs": index(blob_count=0xffffffff),
+    "count-none": index(count=0, frame_count=0, blob_count=0),
+    "twice": index(hashes=[HASH, HASH], **TWO),
+    "unsorted": index(hashes=[bytes([255] * 32), HASH], **TWO),
+    "frame": index(blocks=[(7, 0, N)]),
+    "outside": index(blocks=[(0, 1, N)]),
+    "block-empty": index(blocks=[(0, 0, 0)]),
+    "codec": index(frames=[(0, 9, 0, N, N)]),
+    "blob": index(frames=[(5, 0, 0, N, N)]),
+    "too-large": index(frames=[(0, 1, 0, N, 0xffffff)]),
+    "plain-differs": index(frames=[(0, 0, 0, N, N + 1)]),
+    "frame-empty": index(frames=[(0, 0, 0, 0, 0)]),
+    "unused-frame": index(frames=[(0, 0, 0, N, N), (0, 0, N, N, N)]),
+    "unused-blob": index(blobs=[BLOB, bytes(16)]),
+}
+
+
+def indexes(root):
+    """A bucket for each, with the blob, and last pushed to by nobody."""
+    for name, data in INDEXES.items():
+        bucket = Bucket(os.path.join(root, name), name)
+        bucket.put(".assetfs/index/%016x-%s" % (int(time.time()),
+                                                BLOB.hex()), data)
+        print(name, "good" if name == "good" else "void")
+
+
 def main():
+    if sys.argv[1] == "--indexes":
+        indexes(sys.argv[2])
+        return
     for name, verdict, make in CASES:
         make(Bucket(sys.argv[1], name))
         print(name, verdict)
