@@ -6,6 +6,8 @@
 #   make check-lint      layers, headers, man pages
 #   make check-shell     shell tests (root, /dev/fuse; starts a Ceph RGW)
 #   make check-long      what takes minutes and gigabytes
+#   make fuzz            libFuzzer on each parser of outside bytes, with clang;
+#                        FUZZ_SECONDS=60 each
 #   make install         DESTDIR= PREFIX=
 #
 # V=1 shows commands. SAN=address,undefined or SAN=thread build into folders
@@ -61,6 +63,10 @@ OPTIMISE := -O2
 else
 OPTIMISE := -O1 -fno-omit-frame-pointer -DLOCK_CHECKS
 SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all
+endif
+# Of `make fuzz`; without it, tests/fuzz/main.c replays the corpora.
+ifneq ($(LIBFUZZER),)
+SANFLAGS += -fsanitize=fuzzer-no-link
 endif
 
 ALL_CPPFLAGS := -D_GNU_SOURCE -I. -DASSETFS_VERSION='"$(VERSION)"' $(CPPFLAGS)
@@ -133,10 +139,12 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtestable.a $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(LIBS)
 
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/main.o \
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o \
+		$(if $(LIBFUZZER),,$(BUILD)/tests/fuzz/main.o) \
 		$(BUILD)/libtestable.a $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(LIBS)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) \
+		-o $@ $^ $(FUSE_LIBS) $(LIBS)
 
 $(BUILD)/gen/%: $(BUILD)/tests/gen/%.o
 	@mkdir -p $(@D)
@@ -168,6 +176,15 @@ check-shell: tests
 check-long: tests
 	$(Q)tests/run.sh long
 
+# What it finds, and inputs that reach new code, stay in build-libfuzzer/found.
+FUZZ_SECONDS ?= 60
+fuzz:
+	$(Q)$(MAKE) CC=clang SAN=address,undefined LIBFUZZER=1 \
+		BUILD=build-libfuzzer fuzz-targets
+	$(Q)BUILD=build-libfuzzer FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh fuzz-long
+
+fuzz-targets: $(FUZZ)
+
 # ---- install -------------------------------------------------------------
 
 MAN := $(sort $(wildcard man/*.[0-9]))
@@ -186,7 +203,8 @@ clean:
 	rm -rf build build-*
 
 FORCE:
-.PHONY: all tests check check-unit check-lint check-shell check-long install clean FORCE
+.PHONY: all tests check check-unit check-lint check-shell check-long fuzz \
+	fuzz-targets install clean FORCE
 
 -include $(patsubst %.o,%.d,$(CORE_OBJ) $(FS_OBJ) $(TOOLS_OBJ) \
 	$(call obj,$(UNIT_SRC) $(FUZZ_SRC) $(PROXY_SRC) $(GEN_SRC) \

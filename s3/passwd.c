@@ -22,8 +22,8 @@ static int make_keys(struct creds_keys **ret_keys, const char *access,
 	return 1;
 }
 
-static int search(char *text, const char *bucket, const char *path,
-		  struct creds_keys **ret_keys, struct err *e)
+int passwd_parse(struct creds_keys **ret_keys, char *text, const char *path,
+		 const char *bucket, struct err *e)
 {
 	char *access = NULL, *secret = NULL;
 	unsigned int number = 0;
@@ -68,7 +68,7 @@ int passwd_find(struct creds_keys **ret_keys, const char *path,
 	r = profile_read_secret(path, allowed, &text, e);
 	if (r)
 		return r;
-	r = search(text.data, bucket, path, ret_keys, e);
+	r = passwd_parse(ret_keys, text.data, path, bucket, e);
 	explicit_bzero(text.data, text.len);
 	return r;
 }

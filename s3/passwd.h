@@ -18,3 +18,6 @@
  */
 int passwd_find(struct creds_keys **ret_keys, const char *path,
 		const char *bucket, struct watch *watch, struct err *e);
+/* The text of such a file, which is changed; path: for messages. */
+int passwd_parse(struct creds_keys **ret_keys, char *text, const char *path,
+		 const char *bucket, struct err *e);

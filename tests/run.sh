@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests and says how many passed.
 #
-#   tests/run.sh [unit] [fuzz] [lint] [shell] [all] [long]
+#   tests/run.sh [unit] [fuzz] [lint] [shell] [all] [long] [fuzz-long]
 #
 # For the build in $BUILD (default: build), which `make tests` has made.
 # One line per test, the log of each that failed, and at the end, as the last
@@ -9,7 +9,10 @@
 # one failed. TEST_TIMEOUT is the time limit of a test in seconds (120).
 #
 # "long" are shell tests that take minutes and gigabytes, one at a time with a
-# limit of an hour each; "all" does not have them.
+# limit of an hour each; "all" does not have them. Nor has it "fuzz-long", which
+# is for the build of `make fuzz`: each target hunts for FUZZ_SECONDS (60), from
+# its corpus; inputs that it finds stay in $BUILD/found/NAME, those that broke it
+# in $BUILD/found/NAME-crash-*.
 #
 # Tests run beside each other, TEST_JOBS at a time (three for each core). One RGW
 # serves all shell tests, unless $RGW_ENV names the env file of one that runs
@@ -71,7 +74,7 @@ run_test()
 	san="log_path=$root/sanitizer:halt_on_error=1"
 	begin=${EPOCHREALTIME/./}
 	TEST_ROOT=$root \
-		ASAN_OPTIONS=$san:detect_leaks=1:strict_string_checks=1 \
+		ASAN_OPTIONS=$san:detect_leaks=1:strict_string_checks=${STRICT:-1} \
 		UBSAN_OPTIONS=$san:print_stacktrace=1 \
 		TSAN_OPTIONS=$san:second_deadlock_stack=1 \
 		timeout -k 20 "$LIMIT" "${PLAIN_LAYOUT[@]}" "$@" \
@@ -142,6 +145,28 @@ group_fuzz()
 	wait
 }
 
+group_fuzz-long()
+{
+	local program name
+	LIMIT=$((${FUZZ_SECONDS:-60} + 120))
+	# It would have strndup take nothing but strings, and libFuzzer's inputs
+	# are none.
+	STRICT=0
+	for program in tests/fuzz/fuzz_*.c; do
+		program=$(basename "$program" .c)
+		name=${program#fuzz_}
+		mkdir -p "$BUILD/found/$name"
+		while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+			wait -n || :
+		done
+		run_test "fuzz-long/$name" "$BUILD/fuzz/$program" \
+			-max_total_time="${FUZZ_SECONDS:-60}" -timeout=20 \
+			-artifact_prefix="$BUILD/found/$name-" -verbosity=0 \
+			"$BUILD/found/$name" "tests/fuzz/corpus/$name" &
+	done
+	wait
+}
+
 group_lint()
 {
 	local script
@@ -186,7 +211,7 @@ group_long()
 [ $# -gt 0 ] || set -- all
 for group; do
 	case $group in
-	unit | fuzz | lint | shell | long) "group_$group" ;;
+	unit | fuzz | lint | shell | long | fuzz-long) "group_$group" ;;
 	all)
 		group_unit
 		group_fuzz
