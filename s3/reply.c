@@ -285,19 +285,20 @@ static void read_get(struct reply *a, const struct request *r,
 		     const struct xfer_req *x, const struct reply_names *names,
 		     struct store_req *req)
 {
+	bool partial = req->offset || req->length;
 	uint64_t first = 0, last = 0, size = 0, end;
 
 	/* An object may well be an Error document, but has an ETag. */
-	if ((x->status != (req->length ? 206 : 200) ||
+	if ((x->status != (partial ? 206 : 200) ||
 	     !get_etag(&req->object, x)) &&
 	    read_disguised(a, r, x, names))
 		return;
-	if (!req->length && x->status == 200) {
+	if (!partial && x->status == 200) {
 		if (!get_length(&size, x) || size != x->received)
 			broken(a, FAULT_DOUBT,
 			       "the reply lacks its length, or has another");
-	} else if (req->length && x->status == 206) {
-		end = req->offset + req->length;
+	} else if (partial && x->status == 206) {
+		end = req->length ? req->offset + req->length : UINT64_MAX;
 		if (!get_range(&first, &last, &size, x) ||
 		    first != req->offset ||
 		    last != (end < size ? end : size) - 1 ||
@@ -308,8 +309,8 @@ static void read_get(struct reply *a, const struct request *r,
 		broken(a, FAULT_DOUBT,
 		       "status %d where %d was due: the server "
 		       "%s ranges",
-		       x->status, req->length ? 206 : 200,
-		       req->length ? "does not honour" : "invents");
+		       x->status, partial ? 206 : 200,
+		       partial ? "does not honour" : "invents");
 	}
 	if (a->fault.code)
 		return;

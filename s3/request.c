@@ -44,7 +44,7 @@ static int check_new_key(const struct store_req *req, struct err *e)
 
 static int check_range(const struct store_req *req, struct err *e)
 {
-	if (!req->out || (!req->length && req->offset) ||
+	if (!req->out ||
 	    (req->length && req->offset > UINT64_MAX - req->length))
 		return err_set(e, -EINVAL,
 			       "GET '%s': bad range, or no place for it",
@@ -412,6 +412,9 @@ static int add_headers(struct headers *h, const struct request *r,
 			ret = headers_addf(
 				h, "range", "bytes=%" PRIu64 "-%" PRIu64,
 				req->offset, req->offset + req->length - 1);
+		else if (req->offset)
+			ret = headers_addf(h, "range", "bytes=%" PRIu64 "-",
+					   req->offset);
 		/* Over TLS nobody compares. */
 		if (!ret && !req->offset && !strncmp(site->origin, "http:", 5))
 			ret = headers_add(h, "x-amz-checksum-mode", "ENABLED");
@@ -502,7 +505,7 @@ static void set_transfer(struct xfer_req *x, const struct request *r)
 	x->body = r->body;
 	x->body_len = r->body_len;
 	x->out = r->op == STORE_GET || r->op == STORE_CONFIG ? req->out : NULL;
-	x->out_status = req->length ? 206 : 200;
+	x->out_status = req->offset || req->length ? 206 : 200;
 	x->reply_max = r->op == STORE_LIST || r->op == STORE_DELETE_MANY
 			       ? LIST_MAX
 			       : 0;
