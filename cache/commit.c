@@ -20,6 +20,8 @@
 
 #define ATTEMPTS_MAX 200
 #define SIGNED_WITHIN_MS (3600u * 1000)
+/* To be repeated for this long is still as good as signed within the hour. */
+#define PUT_TIMEOUT_MS (10u * 60 * 1000)
 #define CLOCK_AGE_MS 10000u
 #define INLINE_ENTRIES 16384
 #define SHARD_ENTRIES 8192
@@ -111,6 +113,7 @@ static int put_version(struct store *s, const char *key, const struct buf *data,
 	req.body_len = data->len;
 	req.content_type = "application/octet-stream";
 	req.if_absent = true;
+	req.timeout_ms = PUT_TIMEOUT_MS;
 	r = store_run(s, &req, e);
 	*ret_versioned = req.versioned;
 	if (!r)

@@ -575,7 +575,7 @@ static void on_exchange(struct xfer_req *x)
 struct call *call_new(struct http_store *s, struct store_req *req)
 {
 	struct call *c = calloc(1, sizeof(*c));
-	uint64_t now_ms = clock_now_ms();
+	uint64_t now_ms = clock_now_ms(), timeout_ms = s->timeout_ms;
 
 	if (!c)
 		return NULL;
@@ -584,8 +584,9 @@ struct call *call_new(struct http_store *s, struct store_req *req)
 	list_init(&c->link);
 	xfer_req_init(&c->xfer);
 	request_init(&c->request);
-	retry_init(&c->retry, now_ms,
-		   req->timeout_ms ? req->timeout_ms : s->timeout_ms);
+	if (req->timeout_ms && req->timeout_ms < timeout_ms)
+		timeout_ms = req->timeout_ms;
+	retry_init(&c->retry, now_ms, timeout_ms);
 	c->xfer.priority = req->priority;
 	c->xfer.deadline_ms = c->retry.deadline_ms;
 	c->xfer.prepare = prepare;

@@ -134,7 +134,8 @@ struct store_req {
 	enum store_priority priority;
 	const char *key; /* LIST: the prefix; CONFIG: "versioning" or
 			    "lifecycle" */
-	uint32_t timeout_ms; /* in all, with repetitions; 0: the store's */
+	uint32_t timeout_ms; /* in all, with repetitions; at most, and with 0,
+				the store's */
 	bool tidies; /* clears up after what was broken off: store_stop lets it
 			be; wants a short timeout_ms */
 	void (*done)(struct store_req *req);

@@ -34,6 +34,8 @@ struct moved {
 	bool lose_answer; /* it is done, and -EEXIST is said */
 	/* Made two hours older when a shard is put; NULL: nothing. */
 	uint64_t *age;
+	/* Versions that would have been put, again and again, for over an hour. */
+	size_t endless;
 	/* Called before each LIST of the lists; NULL: nothing. */
 	void (*on_look)(struct moved *m);
 };
@@ -90,6 +92,9 @@ static void moved_submit(struct store *s, struct store_req *req)
 		m->on_look(m);
 	if (req->op == STORE_PUT && m->age && strstr(req->key, "/shard/"))
 		*m->age -= 2 * HOUR * 1000;
+	if (req->op == STORE_PUT && strstr(req->key, TREE_PREFIX))
+		m->endless += !req->timeout_ms ||
+			      req->timeout_ms > HOUR * 1000u;
 	req->done = passed_done;
 	req->arg = p;
 	store_submit(m->inner, req);
@@ -571,6 +576,7 @@ static void test_slow_commit(void)
 	c.gc_read_ms = clock_now_ms();
 	is_int(commit_run(s, NULL, &t, &c, &e), 0, "in time it is");
 	ok(count_keys(".assetfs/shard/") > 1, "in shards");
+	is_int((int)m.endless, 0, "no version is put for longer than that");
 	end();
 }
 

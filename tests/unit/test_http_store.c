@@ -822,6 +822,24 @@ static int get(struct store *s, uint32_t timeout_ms, struct err *e)
 	return r;
 }
 
+/* The user's limit is one for every request. */
+static void test_timeout(void)
+{
+	static const struct step steps[STEPS_MAX] = {
+		{ .reply = "", .manner = STALL },
+		{ .reply = "", .manner = STALL },
+	};
+	static const char *const words[] = { "retry_timeout", "1", NULL };
+	struct store *s = open_with(server.port, words);
+	struct err e = { 0 };
+	uint64_t before_ms = clock_now_ms();
+
+	script(steps);
+	is_int(get(s, 60000, &e), -ETIMEDOUT, "%s", e.text);
+	ok(clock_now_ms() - before_ms < 30000, "the shorter time counts");
+	store_free(s);
+}
+
 static void test_region(void)
 {
 	static const struct step steps[STEPS_MAX] = {
@@ -1542,6 +1560,7 @@ int main(void)
 	test_refused(s);
 	test_deadline(s);
 	store_free(s);
+	test_timeout();
 	test_region();
 	test_regions();
 	test_terms();
