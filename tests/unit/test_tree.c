@@ -58,8 +58,8 @@ static void test_round_trip(void)
 		size_t len = 0;
 
 		catalog_of(&raw, counts[i]);
-		is_int(tree_encode(&a, &head, raw.data, raw.len, NULL, 0, NULL), 0,
-		       "encode %u files", counts[i]);
+		is_int(tree_encode(&a, &head, raw.data, raw.len, NULL, 0, NULL),
+		       0, "encode %u files", counts[i]);
 		(void)tree_encode(&b, &head, raw.data, raw.len, NULL, 0, NULL);
 		ok(a.len == b.len && !memcmp(a.data, b.data, a.len),
 		   "the same bytes: %zu of %zu", a.len, raw.len);
@@ -79,6 +79,88 @@ static void test_round_trip(void)
 		       "the head alone");
 		is_int(got.seq, head.seq, "has its sequence");
 	}
+}
+
+/* Appends the catalog of entries [first, end) of another. */
+static void copy_part(struct buf *out, const struct catalog *cat,
+		      uint32_t first, uint32_t end)
+{
+	CLEANUP(catalog_writer_freep) struct catalog_writer *w = NULL;
+
+	if (catalog_writer_open(&w))
+		abort();
+	for (uint32_t i = first; i < end; i++)
+		if (catalog_writer_copy(w, cat, i, NULL))
+			abort();
+	if (catalog_writer_finish(w, out, NULL))
+		abort();
+}
+
+/* Encodes a tree whose entries are in its object and two shards, which stand one
+ * behind the other in `shards`. */
+static void encode_parts(struct buf *tree, struct buf *shards,
+			 struct shard of[2], const struct catalog *cat)
+{
+	const uint32_t count = catalog_count(cat);
+	const uint32_t cuts[] = { 0, count / 3, count / 2, count };
+	CLEANUP_BUF struct buf top = BUF_INIT(CATALOG_MAX);
+
+	copy_part(&top, cat, cuts[0], cuts[1]);
+	for (uint32_t i = 0; i < 2; i++) {
+		CLEANUP_BUF struct buf raw = BUF_INIT(CATALOG_MAX);
+
+		copy_part(&raw, cat, cuts[i + 1], cuts[i + 2]);
+		memset(&of[i], 0, sizeof(of[i]));
+		of[i].id.bytes[0] = (uint8_t)(i + 1);
+		of[i].entries = cuts[i + 2] - cuts[i + 1];
+		of[i].first = catalog_key_at(cat, cuts[i + 1]);
+		is_int(shard_encode(shards, raw.data, raw.len, &of[i], NULL), 0,
+		       "encode shard %u", i);
+	}
+	is_int(tree_encode(tree, &head, top.data, top.len, of, 2, NULL), 0,
+	       "encode the tree");
+}
+
+/* The same entries, cut in the same places, give the same bytes. */
+static void test_shards(void)
+{
+	CLEANUP_BUF struct buf raw = BUF_INIT(CATALOG_MAX);
+	CLEANUP_BUF struct buf tree = BUF_INIT(TREE_OBJECT_MAX);
+	CLEANUP_BUF struct buf tree2 = BUF_INIT(TREE_OBJECT_MAX);
+	CLEANUP_BUF struct buf shards = BUF_INIT(TREE_OBJECT_MAX);
+	CLEANUP_BUF struct buf shards2 = BUF_INIT(TREE_OBJECT_MAX);
+	CLEANUP(tree_content_done) struct tree_content whole = { 0 };
+	CLEANUP(tree_content_done) struct tree_content c = { 0 };
+	struct shard of[2], of2[2];
+	struct tree_head got;
+	size_t at = 0;
+
+	catalog_of(&raw, 3000);
+	is_int(tree_encode(&tree, &head, raw.data, raw.len, NULL, 0, NULL), 0,
+	       "a tree to take the entries from");
+	is_int(tree_decode(&got, &whole, tree.data, tree.len, NULL), 0, "read");
+	buf_reset(&tree);
+	encode_parts(&tree, &shards, of, whole.cat);
+	encode_parts(&tree2, &shards2, of2, whole.cat);
+	ok(tree.len == tree2.len && !memcmp(tree.data, tree2.data, tree.len),
+	   "a tree with shards: the same bytes");
+	ok(shards.len == shards2.len &&
+		   !memcmp(shards.data, shards2.data, shards.len),
+	   "shards: the same bytes");
+
+	is_int(tree_decode(&got, &c, tree.data, tree.len, NULL), 0, "decode");
+	ok(c.table && c.table->count == 2, "the table is there");
+	for (uint32_t i = 0; c.table && i < c.table->count; i++) {
+		CLEANUP(catalog_unrefp) struct catalog *part = NULL;
+
+		is_int(shard_decode(&part, c.table, i, shards.data + at,
+				    c.table->shards[i].stored, NULL),
+		       0, "decode shard %u", i);
+		is_int(part ? catalog_count(part) : 0, of[i].entries,
+		       "all of its entries");
+		at += c.table->shards[i].stored;
+	}
+	ok(at == shards.len, "nothing else");
 }
 
 static void test_pools(void)
@@ -186,7 +268,8 @@ static void test_forged(void)
 		struct tree_head got;
 		struct err e = { 0 };
 
-		(void)tree_encode(&out, &head, raw.data, raw.len, NULL, 0, NULL);
+		(void)tree_encode(&out, &head, raw.data, raw.len, NULL, 0,
+				  NULL);
 		out.data[cases[i].at] = (char)cases[i].value;
 		rehash(&out);
 		is_int(!tree_decode(&got, NULL, out.data, out.len, NULL),
@@ -200,6 +283,7 @@ static void test_forged(void)
 int main(void)
 {
 	test_round_trip();
+	test_shards();
 	test_pools();
 	test_damage();
 	test_forged();
