@@ -15,12 +15,11 @@
 #include "cache/pack_toc.h"
 #include "s3/base/cleanup.h"
 #include "s3/base/io.h"
+#include "tools/multipart.h"
 
 #define CHUNK_BLOCKS 4
 #define CHUNKS_AHEAD 4
-#define PARTS_AT_ONCE 4
 #define LEVEL 3 /* zstd */
-#define ABORT_TIMEOUT_MS 10000u
 #define TABLE_MAX (1u << 20) /* bytes; of PLAN_BLOB_BLOCKS at most 80 each */
 
 struct chunk {
@@ -31,12 +30,6 @@ struct chunk {
 	struct frame_place frames[CHUNK_BLOCKS]; /* lengths and codec */
 	int code;
 	bool under_way; /* guarded by the sending's lock */
-};
-
-struct part {
-	struct sent sent;
-	struct buf body;
-	uint32_t number; /* 0: the slot is free */
 };
 
 struct upload {
@@ -51,10 +44,7 @@ struct upload {
 	struct chunk chunks[CHUNKS_AHEAD];
 
 	uint64_t part_size; /* 0: one PUT */
-	char *upload_id; /* owned */
-	struct part slots[PARTS_AT_ONCE];
-	struct store_part *parts; /* owned; those that were taken */
-	uint32_t part_count;
+	struct multipart parts;
 };
 
 uint64_t blob_memory(const struct plan_blob *plan)
@@ -63,7 +53,7 @@ uint64_t blob_memory(const struct plan_blob *plan)
 
 	if (plan->raw <= BLOB_PUT_MAX)
 		return plan->raw + ahead;
-	return (uint64_t)(PARTS_AT_ONCE + 1) * BLOB_PART + ahead;
+	return (uint64_t)(MULTIPART_AT_ONCE + 1) * BLOB_PART + ahead;
 }
 
 /* ---- chunks ------------------------------------------------------------- */
@@ -189,64 +179,22 @@ static int add_table(struct upload *up, struct err *e)
 
 /* ---- sending ------------------------------------------------------------ */
 
-static int start_multipart(struct upload *up, struct err *e)
-{
-	struct sent t = { 0 };
-	int r;
-
-	store_req_init(&t.req, STORE_UPLOAD_START, up->key);
-	r = sending_run(up->s, &t, e);
-	if (!r)
-		up->upload_id = TAKE_PTR(t.req.upload_id_out);
-	store_req_done(&t.req);
-	return r;
-}
-
-/* Waits until the slot is free; its part counts if it arrived. */
-static int part_wait(struct upload *up, struct part *p, struct err *e)
-{
-	struct store_part *done;
-	int r;
-
-	if (!p->number)
-		return 0;
-	r = sending_wait(&p->sent, e);
-	if (!r) {
-		done = &up->parts[p->number - 1];
-		done->number = p->number;
-		memcpy(done->etag, p->sent.req.object.etag, sizeof(done->etag));
-	}
-	store_req_done(&p->sent.req);
-	buf_done(&p->body);
-	p->number = 0;
-	return r;
-}
-
 /* Sends the first `len` bytes of `data` as the next part. */
 static int part_send(struct upload *up, size_t len, struct err *e)
 {
-	struct part *p = &up->slots[up->part_count % PARTS_AT_ONCE];
-	int r = part_wait(up, p, e);
+	int r = multipart_ready(&up->parts, e);
+	void *body;
 
 	if (r)
 		return r;
-	if (up->part_count == STORE_PARTS_MAX)
-		return err_set(e, -EFBIG, "'%s': too many parts",
-			       up->plan->file->path);
-	buf_init(&p->body, len);
-	if (buf_add(&p->body, up->data.data, len))
+	body = malloc(len);
+	if (!body)
 		return err_set(e, -ENOMEM, "'%s': out of memory",
 			       up->plan->file->path);
+	memcpy(body, up->data.data, len);
 	up->data.len -= len;
 	memmove(up->data.data, up->data.data + len, up->data.len);
-	p->number = ++up->part_count;
-	store_req_init(&p->sent.req, STORE_UPLOAD_PART, up->key);
-	p->sent.req.upload_id = up->upload_id;
-	p->sent.req.part_number = p->number;
-	p->sent.req.body = p->body.data;
-	p->sent.req.body_len = p->body.len;
-	sending_submit(up->s, &p->sent);
-	return 0;
+	return multipart_send(&up->parts, body, len, e);
 }
 
 static int send_whole(struct upload *up, struct err *e)
@@ -264,7 +212,6 @@ static int send_whole(struct upload *up, struct err *e)
 
 static int finish_multipart(struct upload *up, struct err *e)
 {
-	struct sent t = { 0 };
 	int r = 0;
 
 	while (!r && up->data.len)
@@ -272,43 +219,15 @@ static int finish_multipart(struct upload *up, struct err *e)
 			      up->data.len < up->part_size ? up->data.len
 							   : up->part_size,
 			      e);
-	for (size_t i = 0; i < PARTS_AT_ONCE && !r; i++)
-		r = part_wait(up, &up->slots[i], e);
-	if (r)
-		return r;
-	store_req_init(&t.req, STORE_UPLOAD_FINISH, up->key);
-	t.req.upload_id = up->upload_id;
-	t.req.parts = up->parts;
-	t.req.part_count = up->part_count;
-	r = sending_run(up->s, &t, e);
-	store_req_done(&t.req);
-	return r;
-}
-
-/* Ends what is under way after a failure, and removes the parts sent. */
-static void give_up(struct upload *up)
-{
-	struct store_req req;
-
-	for (size_t i = 0; i < PARTS_AT_ONCE; i++) {
-		if (up->slots[i].number)
-			store_cancel(up->s->store, &up->slots[i].sent.req);
-		(void)part_wait(up, &up->slots[i], NULL); /* failed anyway */
-	}
-	if (!up->upload_id)
-		return;
-	store_req_init(&req, STORE_UPLOAD_ABORT, up->key);
-	req.upload_id = up->upload_id;
-	req.timeout_ms = ABORT_TIMEOUT_MS;
-	req.tidies = true;
-	(void)store_run(up->s->store, &req, NULL); /* the first error counts */
-	store_req_done(&req);
+	return r ? r : multipart_finish(&up->parts, e);
 }
 
 static int send_all(struct upload *up, struct err *e)
 {
 	size_t chunks = (up->plan->count + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
-	int r = up->part_size ? start_multipart(up, e) : 0;
+	int r = up->part_size ? multipart_start(&up->parts, up->s, up->key,
+						NULL, false, e)
+			      : 0;
 
 	for (size_t i = 0; i < CHUNKS_AHEAD && i < chunks && !r; i++)
 		chunk_start(up, &up->chunks[i], i * CHUNK_BLOCKS);
@@ -350,12 +269,11 @@ static int upload_init(struct upload *up, struct err *e)
 		up->part_size = up->plan->raw / (STORE_PARTS_MAX - 1) + 1;
 		if (up->part_size < BLOB_PART)
 			up->part_size = BLOB_PART;
-		up->parts = calloc(STORE_PARTS_MAX, sizeof(*up->parts));
 	}
 	up->blocks = calloc(up->plan->count, sizeof(*up->blocks));
 	(void)name_blob(&key, up->s->pool_prefix, &up->id);
 	up->key = buf_take(&key);
-	if (!up->blocks || !up->key || (up->part_size && !up->parts))
+	if (!up->blocks || !up->key)
 		return err_set(e, -ENOMEM, "'%s': out of memory", file->path);
 	return 0;
 }
@@ -366,8 +284,6 @@ static void upload_done(struct upload *up)
 		buf_done(&up->chunks[i].stored);
 	buf_done(&up->data);
 	free(up->blocks);
-	free(up->parts);
-	free(up->upload_id);
 	free(up->key);
 	if (up->fd >= 0)
 		(void)close(up->fd); /* only read from */
@@ -392,9 +308,8 @@ int blob_upload(struct sending *s, const struct plan_blob *plan,
 				   CHUNK_BLOCKS * FRAME_STORED_MAX + TABLE_MAX);
 	if (!r)
 		r = send_all(&up, e);
-	if (r)
-		give_up(&up);
-	else
+	multipart_done(&up.parts);
+	if (!r)
 		*ret_blocks = TAKE_PTR(up.blocks);
 	upload_done(&up);
 	return r;

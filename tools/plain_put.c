@@ -8,17 +8,10 @@
 #include "cache/block.h"
 #include "s3/base/cleanup.h"
 #include "s3/base/io.h"
+#include "tools/multipart.h"
 
 #define PART_MIN (16u << 20) /* bytes; more for huge files */
-#define PARTS_AT_ONCE 4
-#define ABORT_TIMEOUT_MS 10000u
 #define DIR_TYPE "application/x-directory"
-
-struct part {
-	struct sent sent;
-	char *body; /* owned */
-	uint32_t number; /* 0: the slot is free */
-};
 
 struct upload {
 	struct sending *s;
@@ -27,10 +20,7 @@ struct upload {
 	const struct meta *meta;
 	int fd; /* owned */
 	uint64_t size, part_size;
-	char *id; /* owned */
-	struct part slots[PARTS_AT_ONCE];
-	struct store_part *parts; /* owned */
-	uint32_t part_count;
+	struct multipart parts;
 };
 
 /* A multiple of the block's length, so that parts consist of whole blocks. */
@@ -48,7 +38,7 @@ uint64_t plain_put_memory(const struct scan_entry *entry)
 
 	if (!S_ISREG(entry->st.st_mode) || size <= PLAIN_PUT_MAX)
 		return size;
-	return PARTS_AT_ONCE * part_size(size);
+	return MULTIPART_AT_ONCE * part_size(size);
 }
 
 static int failed(const struct upload *up, int code, struct err *e)
@@ -97,119 +87,32 @@ static int put(struct upload *up, const void *body, size_t len,
 
 /* ---- parts -------------------------------------------------------------- */
 
-static int start(struct upload *up, struct err *e)
-{
-	struct sent t = { 0 };
-	int r;
-
-	store_req_init(&t.req, STORE_UPLOAD_START, up->key);
-	t.req.meta = up->meta;
-	r = sending_run(up->s, &t, e);
-	if (!r)
-		up->id = TAKE_PTR(t.req.upload_id_out);
-	store_req_done(&t.req);
-	return r;
-}
-
-static int part_wait(struct upload *up, struct part *p, struct err *e)
-{
-	int r;
-
-	if (!p->number)
-		return 0;
-	r = sending_wait(&p->sent, e);
-	if (!r) {
-		struct store_part *done = &up->parts[p->number - 1];
-
-		done->number = p->number;
-		memcpy(done->etag, p->sent.req.object.etag, sizeof(done->etag));
-		progress_add(up->s->progress, 0, p->sent.req.body_len);
-	}
-	store_req_done(&p->sent.req);
-	free(TAKE_PTR(p->body));
-	p->number = 0;
-	return r;
-}
-
 static int part_send(struct upload *up, uint64_t off, struct err *e)
 {
-	struct part *p = &up->slots[up->part_count % PARTS_AT_ONCE];
 	uint64_t left = up->size - off;
 	size_t len = left < up->part_size ? left : up->part_size;
-	int r = part_wait(up, p, e);
+	CLEANUP_FREE char *body = NULL;
+	int r = multipart_ready(&up->parts, e);
 
 	if (r)
 		return r;
-	p->body = malloc(len);
-	r = p->body ? read_blocks(up, p->body, off, len) : -ENOMEM;
-	if (r) {
-		free(TAKE_PTR(p->body));
+	body = malloc(len);
+	r = body ? read_blocks(up, body, off, len) : -ENOMEM;
+	if (r)
 		return failed(up, r, e);
-	}
-	p->number = ++up->part_count;
-	store_req_init(&p->sent.req, STORE_UPLOAD_PART, up->key);
-	p->sent.req.upload_id = up->id;
-	p->sent.req.part_number = p->number;
-	p->sent.req.body = p->body;
-	p->sent.req.body_len = len;
-	sending_submit(up->s, &p->sent);
-	return 0;
-}
-
-static int finish(struct upload *up, struct err *e)
-{
-	struct sent t = { 0 };
-	int r = 0;
-
-	for (size_t i = 0; i < PARTS_AT_ONCE && !r; i++)
-		r = part_wait(up, &up->slots[i], e);
-	if (r)
-		return r;
-	store_req_init(&t.req, STORE_UPLOAD_FINISH, up->key);
-	t.req.upload_id = up->id;
-	t.req.parts = up->parts;
-	t.req.part_count = up->part_count;
-	r = sending_run(up->s, &t, e);
-	store_req_done(&t.req);
-	return r;
-}
-
-static void give_up(struct upload *up)
-{
-	struct store_req req;
-
-	for (size_t i = 0; i < PARTS_AT_ONCE; i++) {
-		if (up->slots[i].number)
-			store_cancel(up->s->store, &up->slots[i].sent.req);
-		(void)part_wait(up, &up->slots[i], NULL); /* failed anyway */
-	}
-	if (!up->id)
-		return;
-	store_req_init(&req, STORE_UPLOAD_ABORT, up->key);
-	req.upload_id = up->id;
-	req.timeout_ms = ABORT_TIMEOUT_MS;
-	req.tidies = true;
-	(void)store_run(up->s->store, &req, NULL); /* the first error counts */
-	store_req_done(&req);
+	return multipart_send(&up->parts, TAKE_PTR(body), len, e);
 }
 
 static int put_parts(struct upload *up, struct err *e)
 {
-	int r;
+	int r = multipart_start(&up->parts, up->s, up->key, up->meta, true, e);
 
 	up->part_size = part_size(up->size);
-	up->parts = calloc(STORE_PARTS_MAX, sizeof(*up->parts));
-	if (!up->parts)
-		return failed(up, -ENOMEM, e);
-	r = start(up, e);
 	for (uint64_t off = 0; off < up->size && !r; off += up->part_size)
 		r = part_send(up, off, e);
 	if (!r)
-		r = finish(up, e);
-	if (r)
-		give_up(up);
-	free(up->parts);
-	free(up->id);
+		r = multipart_finish(&up->parts, e);
+	multipart_done(&up->parts);
 	return r;
 }
 
