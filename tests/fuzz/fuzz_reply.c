@@ -81,7 +81,9 @@ static void run(enum store_op op, int status, uint64_t offset, uint64_t length,
 		const char *data, size_t size)
 {
 	static const char *const keys[] = { "p/a", "p/b" };
-	const struct reply_names names = { .bucket = "b", .endpoint = "e" };
+	const struct reply_names names = { .bucket = "b",
+					   .endpoint = "e",
+					   .region = "us-east-1" };
 	CLEANUP_BUF struct buf out = BUF_INIT(BODY_MAX);
 	struct store_req req;
 	struct request r;
