@@ -100,7 +100,20 @@ static bool holds_file(int at, const char *path, bool own)
 	return false;
 }
 
-bool file_dir_is_object(int at, const char *path)
+static bool holds_tree(int at, const char *path)
+{
+	CLEANUP(file_closedirp) DIR *dir = file_read_dir(at, path);
+	struct dirent *entry;
+	int error;
+
+	while (dir && (entry = file_next_entry(dir, &error)))
+		if (file_name_reserved(entry->d_name, false))
+			return true;
+	return false;
+}
+
+/* Whether the directory is empty, or anything but reserved names is below. */
+static bool is_kept(int at, const char *path)
 {
 	CLEANUP(file_closedirp) DIR *dir = file_read_dir(at, path);
 	bool reserved = false, dirs = false;
@@ -127,9 +140,17 @@ bool file_dir_is_object(int at, const char *path)
 	while ((entry = file_next_entry(dir, &error)))
 		if (S_ISDIR(file_entry_type(dirfd(dir), entry)) &&
 		    !file_name_reserved(entry->d_name, false) &&
-		    file_dir_is_object(dirfd(dir), entry->d_name))
+		    is_kept(dirfd(dir), entry->d_name))
 			return true;
 	return error != 0;
+}
+
+/* Where versions of a tree stand, they tell of the directory. Each new one
+ * changes it, so that as an object it would always be younger than what they
+ * say. */
+bool file_dir_is_object(int at, const char *path)
+{
+	return !holds_tree(at, path) && is_kept(at, path);
 }
 
 /* ---- batches of names ------------------------------------------------ */

@@ -22,8 +22,8 @@ void file_lists_done(struct file_lists *l);
 
 /*
  * Answers a LIST. A directory is an object "dir/" when it is empty or when
- * anything but reserved names stands below it, and a common prefix when
- * anything does or it is empty. Files that are neither regular, nor directory,
+ * anything but reserved names stands below it, unless it holds versions of a
+ * tree itself; and a common prefix when anything does or it is empty. Files that are neither regular, nor directory,
  * nor symlink are not listed, nor those whose key would be too long.
  *
  * Pages that follow one another within some seconds show the names of one

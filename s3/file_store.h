@@ -14,7 +14,9 @@
  * Where it differs from S3:
  * - parents exist: PUT of "a/b" makes directory "a/", and it stays when "a/b"
  *   is deleted. DELETE of "a/" removes an empty directory and leaves others.
- *   A directory that holds reserved names only is no object.
+ *   A directory that holds reserved names only is no object, nor is one that
+ *   holds versions of a tree: each new version would make it younger than what
+ *   that says of it. Metadata put to such a one are not seen again.
  * - -EISDIR for a PUT where a directory stands, -ENOTDIR for one below a file
  *   or symlink. A key cannot be a file and a directory.
  * - ETags also change when attributes do.

@@ -521,6 +521,9 @@ static void test_reserved(const struct conform *c)
 	is_int(list_all(c, "res", "/", NULL, 0, &l), 0, "list flat");
 	ok(l.count == 1 && l.entries[0].is_prefix, "as a prefix");
 	store_list_done(&l);
+	is_int(put(c, "res/file", "f", NULL, false, NULL), 0, "PUT beside it");
+	is_int(head(c, &req, "res/", NULL), -ENOENT, "makes no object either");
+	store_req_done(&req);
 }
 
 /* Keys that a tree of files has no room for: taken and kept, or refused. */
