@@ -5,7 +5,8 @@ usage: decode BUCKET [TARGET]
 BUCKET is a directory that has a file for each object, at its key. Checks all
 that is there: every version of every tree with its shards, every blob with its
 table, every index and list of condemned objects. With TARGET, a directory, it
-also restores there the newest version of every tree, at the tree's directory.
+also restores there the newest version of every tree, at the tree's directory;
+plain objects are left alone.
 
 Says on stderr, a line each, what breaks a rule; then the exit status is 1.
 Needs zstd(1).
@@ -109,6 +110,17 @@ class Bucket:
                 self.attempt(b"%s, version %d" % (directory, v.seq),
                              self.check_references, v)
 
+    def restore(self, target):
+        """Upper trees come last: they set times of the directories that
+        deeper ones were put into."""
+        newest = {d: v[0] for d, v in self.trees.items()
+                  if v[0] and v[0].entries is not None}
+        for directory in sorted(newest, reverse=True):
+            deeper = [d[len(directory):] for d in newest
+                      if d != directory and d.startswith(directory)]
+            self.attempt(directory, restore, self.store, newest[directory],
+                         os.path.join(target, directory), deeper)
+
 
 def main():
     if len(sys.argv) not in (2, 3):
@@ -119,11 +131,8 @@ def main():
           f"{len(bucket.trees)} trees, {len(bucket.shards)} shards, "
           f"{len(bucket.tables)} blobs, {len(bucket.indexes)} indexes, "
           f"{len(bucket.lists)} lists; {bucket.wrong} wrong")
-    for directory, versions in sorted(bucket.trees.items()):
-        newest = versions[0]
-        if len(sys.argv) == 3 and newest and newest.entries is not None:
-            target = os.path.join(os.fsencode(sys.argv[2]), directory)
-            bucket.attempt(directory, restore, bucket.store, newest, target)
+    if len(sys.argv) == 3:
+        bucket.restore(os.fsencode(sys.argv[2]))
     sys.exit(1 if bucket.wrong else 0)
 
 

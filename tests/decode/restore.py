@@ -6,15 +6,18 @@ from places import Frame, check_block, decode
 from wire import need
 
 
-def restore(store, version, target):
-    """Makes the directory target with all that the version has."""
+def restore(store, version, target, deeper):
+    """Makes the directory target with all that the version has, but for what
+    belongs to deeper trees, whose directories are given from target on."""
     os.makedirs(target, exist_ok=True)
-    uses = make_names(version.entries, target)
+    entries = [e for e in version.entries
+               if not (e.path + b"/").startswith(tuple(deeper))]
+    uses = make_names(entries, target)
     for blob in sorted(uses):
         key = version.pool + b".assetfs/blob/" + blob.hex().encode()
         with store.open(key) as f:
             fill(f, uses[blob], target)
-    for e in reversed(version.entries):
+    for e in reversed(entries):
         set_attributes(e, os.path.join(target, e.path))
 
 
