@@ -36,8 +36,8 @@ decode()
 {
 	rm -rf "$TMP/restored"
 	in_directory
-	python3 -B "$TOP/tests/decode" "$BUCKET_DIR" "$TMP/restored" ||
-		fail "$STORE: the decoder found something wrong"
+	python3 -B "$TOP/tests/decode" "$BUCKET_DIR" "$TMP/restored" \
+		>"$TMP/said" || fail "$STORE: the decoder found something wrong"
 }
 
 # files DIR [MTIMES]: two records for each, ended by NUL. Times before 1970 are
@@ -166,11 +166,76 @@ check()
 	echo more >>"$TMP/t/past"
 	rm -f "$TMP/t/many/n00007"
 	push_tree "$TMP/t" "$SRC_URL/two/" -q --delete
+	# A tree above another.
+	push_tree "$TMP/above/" "$SRC_URL/one" -q
 	decode
+	restores one/k "$TMP/k"
+	restores two/t "$TMP/t"
+	cmp "$TMP/restored/one/file" "$TMP/above/file" || fail "above"
+	collected
+	if [ "$STORE" = file ]; then
+		damaged '*/.assetfs-tree-*'
+		damaged '*/index/*'
+		damaged '*/blob/*'
+	else
+		damaged '*/gc/*'
+	fi
+}
+
+DAY=86400
+
+# collected: a tree has gone, and a collector has listed what was in it
+collected()
+{
+	local key i
+	[ "$STORE" = rgw ] || return 0
+	start_proxy
+	push_tree "$TMP/above" "$SRC_URL/lost" -q
+	s3_keys lost%2F >"$TMP/lost"
+	[ -s "$TMP/lost" ] || fail "nothing to be lost"
+	while read -r key; do
+		s3_curl DELETE "/$BUCKET/$key"
+	done <"$TMP/lost"
+	for i in 1 2; do
+		move_clock $((8 * DAY))
+		"$ASSETCTL" gc -q --yes "$SRC_URL" || fail "gc"
+	done
+	decode
+	grep -q ' [1-9] lists' "$TMP/said" || fail "no list"
 	restores one/k "$TMP/k"
 	restores two/t "$TMP/t"
 }
 
+# damaged KEY-PATTERN: the decoder sees it when one bit of any such object is
+# another, also where no tree needs it
+damaged()
+{
+	local key byte
+	for key in $(cd "$BUCKET_DIR" && find . -path "$1" -size +0 |
+		LC_ALL=C sort | sed -n '1p;$p'); do
+		byte=$(($(stat -c %s "$BUCKET_DIR/$key") * 2 / 3))
+		cp "$BUCKET_DIR/$key" "$TMP/kept"
+		python3 - "$BUCKET_DIR/$key" "$byte" <<-'END'
+			import sys
+			with open(sys.argv[1], "r+b") as f:
+			    f.seek(int(sys.argv[2]))
+			    byte = f.read(1)[0]
+			    f.seek(-1, 1)
+			    f.write(bytes([byte ^ 4]))
+		END
+		if python3 -B "$TOP/tests/decode" "$BUCKET_DIR" \
+			>"$TMP/said" 2>"$TMP/err"; then
+			fail "$STORE: damage of $key is not seen"
+		fi
+		grep -qF "${key#./}: " "$TMP/err" ||
+			fail "$key is not named: $(cat "$TMP/err")"
+		cp "$TMP/kept" "$BUCKET_DIR/$key"
+	done
+	[ -n "${key:-}" ] || fail "$STORE: no $1"
+}
+
+mkdir "$TMP/above"
+echo above >"$TMP/above/file"
 make_k "$TMP/k"
 make_odd "$TMP/t"
 for_each_store check
