@@ -38,13 +38,8 @@ void content_done(struct content *c)
 	plan_done(&c->guess);
 	plan_done(&c->plan);
 	free(c->added);
+	free(c->pool_name);
 	*c = (struct content){ 0 };
-}
-
-int content_open_pool(struct content *c, const char *pool, struct err *e)
-{
-	inventory_free(TAKE_PTR(c->inventory));
-	return inventory_open(&c->inventory, c->store, c->cache, pool, e);
 }
 
 size_t content_added(const struct content *c)
@@ -81,7 +76,7 @@ static int open_uploader(struct content *c, const struct plan *plan,
 		.cache = c->cache,
 		.pool = c->pool,
 		.scan = c->hashing->scan,
-		.pool_prefix = inventory_pool(c->inventory),
+		.pool_prefix = c->pool_name,
 		.progress = c->progress,
 		.jobs = c->jobs,
 	};
@@ -155,6 +150,22 @@ static void drop_guess(struct content *c)
 	c->guess_sent = false;
 	plan_done(&c->guess);
 	plan_init(&c->guess);
+}
+
+int content_open_pool(struct content *c, const char *pool, struct err *e)
+{
+	if (!c->pool_name || strcmp(c->pool_name, pool)) {
+		char *name = strdup(pool);
+
+		if (!name)
+			return no_memory(e);
+		drop_guess(c); /* it is for the other pool, sent or not */
+		free(c->pool_name);
+		c->pool_name = name;
+	}
+	inventory_free(TAKE_PTR(c->inventory));
+	return inventory_open(&c->inventory, c->store, c->cache, c->pool_name,
+			      e);
 }
 
 /* ---- plan --------------------------------------------------------------- */
@@ -402,15 +413,11 @@ static int upload_round(struct content *c, struct err *e)
 static int renew_inventory(struct content *c, struct err *e)
 {
 	uint64_t age = clock_now_ms() - inventory_asked_ms(c->inventory);
-	CLEANUP_FREE char *pool = NULL;
 	int r;
 
 	if (age < LISTING_OLD_MS)
 		return 0;
-	pool = strdup(inventory_pool(c->inventory));
-	if (!pool)
-		return no_memory(e);
-	r = content_open_pool(c, pool, e);
+	r = content_open_pool(c, c->pool_name, e);
 	if (!r)
 		r = inventory_fetch(c->inventory, 0, e);
 	if (!r)

@@ -38,6 +38,7 @@ struct content {
 	bool quiet; /* draw no progress */
 
 	struct inventory *inventory; /* owned */
+	char *pool_name; /* owned; outlives what is sent there */
 	struct plan plan;
 	/* private: */
 	struct progress *progress;
@@ -54,7 +55,8 @@ struct content {
 void content_init(struct content *c);
 void content_done(struct content *c);
 
-/* Asks for the LIST of the pool at "" or "a/b/". */
+/* Asks for the LIST of the pool at "" or "a/b/". Where it is another pool than
+ * before, a guess is dropped. */
 int content_open_pool(struct content *c, const char *pool, struct err *e);
 
 /* Begins to make packs of everything, if all of it is in memory. */

@@ -130,17 +130,21 @@ static int read_listing(struct inventory *inv, struct err *e)
 {
 	const struct store_list *l = &inv->listing.all;
 	const struct store_list_entry *gc = NULL;
-	size_t at = strlen(inv->dir);
 
 	inv->parts = calloc(l->count + 1, sizeof(*inv->parts));
 	if (!inv->parts)
 		return err_set(e, -ENOMEM, "pool: out of memory");
 	for (size_t i = 0; i < l->count; i++) {
 		const struct store_list_entry *entry = &l->entries[i];
+		struct pool_name name;
 
-		if (!strncmp(entry->key + at, "gc/", 3))
+		/* Such as a plain directory's mark for an empty one. */
+		if (!name_parse_pool(inv->pool, entry->key, entry->key_len,
+				     &name))
+			continue;
+		if (name.kind == POOL_GCLIST)
 			gc = entry;
-		else if (!strncmp(entry->key + at, "index/", 6) &&
+		else if (name.kind == POOL_INDEX &&
 			 entry->object.size <= INDEX_OBJECT_MAX)
 			add_part(inv, entry, false);
 	}

@@ -328,8 +328,13 @@ static int enter_pool(struct verify *v, const char *pool)
 		r = list_keys(v, &indexes, "index");
 	if (!r)
 		r = list_keys(v, &v->blobs, "blob");
-	for (size_t i = 0; i < indexes.all.count && !r; i++)
-		r = read_index(v, indexes.all.entries[i].key);
+	for (size_t i = 0; i < indexes.all.count && !r; i++) {
+		const struct store_list_entry *entry = &indexes.all.entries[i];
+		struct pool_name name;
+
+		if (name_parse_pool(pool, entry->key, entry->key_len, &name))
+			r = read_index(v, entry->key);
+	}
 	keylist_done(&indexes);
 	return r;
 }
