@@ -36,6 +36,11 @@ struct object_id object_ids_next(struct object_ids *ids)
 	return id;
 }
 
+bool object_ids_made(const struct object_ids *ids, const struct object_id *id)
+{
+	return !memcmp(id->bytes, ids->next.bytes, ID_RANDOM);
+}
+
 int frame_encode(struct buf *out, const void *data, size_t len, int level)
 {
 	size_t room = ZSTD_compressBound(len), n;

@@ -69,6 +69,8 @@ struct object_ids {
 };
 void object_ids_init(struct object_ids *ids);
 struct object_id object_ids_next(struct object_ids *ids);
+/* Whether the id came from there, since random bytes were drawn. */
+bool object_ids_made(const struct object_ids *ids, const struct object_id *id);
 
 /* Number of blocks of a file under CUT_FIXED_1M, and the length of block i. */
 static inline uint64_t block_count(uint64_t size)

@@ -18,6 +18,9 @@
 #define ROUNDS 4
 /* A commit must follow within an hour of the pool's listing. */
 #define LISTING_OLD_MS (45u * 60 * 1000)
+/* What was in the pool so long ago, and condemned since, may have been deleted
+ * by now, and then the newest list does not name it any more. */
+#define LISTING_LOST_MS (23ull * 3600 * 1000)
 /* A collector spares what is younger than a week; a day is left for clocks. */
 #define UPLOADED_OLD_MS (6ull * 24 * 3600 * 1000)
 #define INDEX_BLOCKS_MAX (1u << 20) /* in one index */
@@ -154,6 +157,8 @@ static void drop_guess(struct content *c)
 
 int content_open_pool(struct content *c, const char *pool, struct err *e)
 {
+	int r;
+
 	if (!c->pool_name || strcmp(c->pool_name, pool)) {
 		char *name = strdup(pool);
 
@@ -164,8 +169,10 @@ int content_open_pool(struct content *c, const char *pool, struct err *e)
 		c->pool_name = name;
 	}
 	inventory_free(TAKE_PTR(c->inventory));
-	return inventory_open(&c->inventory, c->store, c->cache, c->pool_name,
-			      e);
+	r = inventory_open(&c->inventory, c->store, c->cache, c->pool_name, e);
+	if (!r)
+		c->listed_ms = inventory_asked_ms(c->inventory);
+	return r;
 }
 
 /* ---- plan --------------------------------------------------------------- */
@@ -198,14 +205,43 @@ static int offer_tree(struct content *c, const struct diff *diff,
 	return 0;
 }
 
+static bool is_foreign(void *arg, const struct object_id *blob)
+{
+	const struct content *c = arg;
+
+	return !object_ids_made(c->ids, blob);
+}
+
+/* A long push: what is to be reused may have been condemned meanwhile. */
+static int renew_inventory(struct content *c, struct err *e)
+{
+	uint64_t age = clock_now_ms() - c->listed_ms;
+	int r;
+
+	if (age < LISTING_OLD_MS)
+		return 0;
+	r = content_open_pool(c, c->pool_name, e);
+	if (!r)
+		r = inventory_fetch(c->inventory, 0, e);
+	if (!r)
+		r = inventory_settle(c->inventory, e);
+	if (!r)
+		(void)plan_withdraw(
+			&c->plan,
+			age < LISTING_LOST_MS ? is_condemned : is_foreign, c);
+	return r;
+}
+
 /* Places in the tree cost little to learn; indexes are fetched for what is
  * left. */
 static int look_up(struct content *c, const struct diff *diff,
 		   const struct tree_version *base, struct err *e)
 {
 	struct plan *p = &c->plan;
-	int r = offer_tree(c, diff, base, e);
+	int r = renew_inventory(c, e); /* hashing may have taken days */
 
+	if (!r)
+		r = offer_tree(c, diff, base, e);
 	if (r)
 		return r;
 	if (plan_cut(p))
@@ -406,24 +442,6 @@ static int upload_round(struct content *c, struct err *e)
 	}
 	uploader_free(TAKE_PTR(u));
 	progress_stop(TAKE_PTR(c->progress));
-	return r;
-}
-
-/* A long push: what is to be reused may have been condemned meanwhile. */
-static int renew_inventory(struct content *c, struct err *e)
-{
-	uint64_t age = clock_now_ms() - inventory_asked_ms(c->inventory);
-	int r;
-
-	if (age < LISTING_OLD_MS)
-		return 0;
-	r = content_open_pool(c, c->pool_name, e);
-	if (!r)
-		r = inventory_fetch(c->inventory, 0, e);
-	if (!r)
-		r = inventory_settle(c->inventory, e);
-	if (!r)
-		(void)plan_withdraw(&c->plan, is_condemned, c);
 	return r;
 }
 

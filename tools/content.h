@@ -49,6 +49,8 @@ struct content {
 	size_t added_count, added_room;
 	struct content_index *indexes; /* begun; owned */
 	size_t index_count;
+	uint64_t
+		listed_ms; /* clock_now_ms before the inventory was asked for */
 	uint64_t began_ms; /* clock_now_ms when uploading began; 0: not yet */
 };
 
