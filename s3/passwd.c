@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "s3/base/buf.h"
+#include "s3/base/io.h"
 #include "s3/profile.h"
 
-#define FILE_MAX (1 << 20)
 
 static int make_keys(struct creds_keys **ret_keys, const char *access,
 		     const char *secret, const char *path, struct err *e)
@@ -61,7 +61,7 @@ int passwd_find(struct creds_keys **ret_keys, const char *path,
 		const char *bucket, struct watch *watch, struct err *e)
 {
 	unsigned int allowed = strcmp(path, PASSWD_ETC) ? 0600 : 0640;
-	CLEANUP_BUF struct buf text = BUF_INIT(FILE_MAX);
+	CLEANUP_BUF struct buf text = BUF_INIT(IO_TEXT_MAX);
 	int r;
 
 	watch_add(watch, path);

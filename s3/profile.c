@@ -1,7 +1,6 @@
 #include "s3/profile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -15,44 +14,11 @@
 #include "s3/base/io.h"
 #include "s3/creds_keys.h"
 
-#define FILE_MAX (1 << 20)
-
-/* mode: that of the file, for a verdict once it is known to hold secrets. */
-static int read_file(const char *path, struct buf *out, unsigned int *ret_mode,
-		     struct err *e)
+static int check_mode(const char *path, const struct stat *st,
+		      unsigned int allowed, struct err *e)
 {
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	ssize_t n;
-	char *to;
+	unsigned int mode = st->st_mode & 07777;
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return -ENOENT;
-	if (fd < 0)
-		return err_set(e, -EACCES, "'%s': %m", path);
-	if (fstat(fd, &st))
-		return err_set(e, -EACCES, "'%s': %m", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, -EINVAL, "'%s': not a regular file", path);
-	if (st.st_size > FILE_MAX)
-		return err_set(e, -EINVAL, "'%s': larger than 1 MiB", path);
-	to = buf_reserve(out, (size_t)st.st_size);
-	if (!to)
-		return err_set(e, -ENOMEM, "'%s': out of memory", path);
-	n = io_pread_full(fd, to, (size_t)st.st_size, 0);
-	if (n < 0)
-		return err_set(e, -EACCES, "'%s': %s", path, strerror((int)-n));
-	out->len += (size_t)n;
-	to[n] = '\0';
-	if (memchr(to, '\0', (size_t)n))
-		return err_set(e, -EINVAL, "'%s': not a text file", path);
-	*ret_mode = st.st_mode & 07777;
-	return 0;
-}
-
-static int check_mode(const char *path, unsigned int mode, unsigned int allowed,
-		      struct err *e)
-{
 	if (!(mode & 0077 & ~allowed))
 		return 0;
 	return err_set(e, -EACCES,
@@ -64,10 +30,10 @@ static int check_mode(const char *path, unsigned int mode, unsigned int allowed,
 int profile_read_secret(const char *path, unsigned int allowed, struct buf *out,
 			struct err *e)
 {
-	unsigned int mode = 0;
-	int r = read_file(path, out, &mode, e);
+	struct stat st;
+	int r = io_read_text(path, out, &st, e);
 
-	return r ? r : check_mode(path, mode, allowed, e);
+	return r ? r : check_mode(path, &st, allowed, e);
 }
 
 const char *profile_name(const char *name)
@@ -190,13 +156,14 @@ static int load_file(struct profile *p, const char *path, const char *name,
 		     bool config, struct watch *watch, struct err *e)
 {
 	struct reader reader = { .p = p, .name = name, .config = config };
-	CLEANUP_BUF struct buf text = BUF_INIT(FILE_MAX);
-	unsigned int mode = 0, line = 0;
+	CLEANUP_BUF struct buf text = BUF_INIT(IO_TEXT_MAX);
+	unsigned int line = 0;
+	struct stat st = { 0 };
 	int r;
 
 	if (watch)
 		watch_add(watch, path);
-	r = read_file(path, &text, &mode, e);
+	r = io_read_text(path, &text, &st, e);
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	r = read_items(&reader, text.data, &line);
@@ -208,13 +175,13 @@ static int load_file(struct profile *p, const char *path, const char *name,
 			       path, line);
 	if (r)
 		return err_set(e, r, "'%s': out of memory", path);
-	if (reader.program && (mode & 0022))
+	if (reader.program && (st.st_mode & 0022))
 		return err_set(e, -EACCES,
 			       "'%s' names a credential_process and has mode "
 			       "%04o, so others can change the program that "
 			       "is run: chmod go-w '%s'",
-			       path, mode, path);
-	return reader.secret ? check_mode(path, mode, 0600, e) : 0;
+			       path, st.st_mode & 07777, path);
+	return reader.secret ? check_mode(path, &st, 0600, e) : 0;
 }
 
 int profile_home(struct buf *out, const char *file, struct err *e)

@@ -5,7 +5,6 @@
 #include "s3/settings.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +19,6 @@
 #include "s3/base/io.h"
 #include "s3/words.h"
 
-#define FILE_MAX (1 << 20)
 #define SOURCE_MAX (2 * PATH_MAX)
 #define ETC_FILE "/etc/assetfs.conf"
 
@@ -173,7 +171,7 @@ static int compare(const void *a, const void *b)
 static int hand_over(const struct ini_item *item, const char *path,
 		     settings_take take, void *arg, struct err *e)
 {
-	CLEANUP_BUF struct buf value = BUF_INIT(SOURCE_MAX + FILE_MAX);
+	CLEANUP_BUF struct buf value = BUF_INIT(SOURCE_MAX + IO_TEXT_MAX);
 	const char *home = getenv("HOME");
 	struct err why = { 0 };
 	int r;
@@ -211,12 +209,8 @@ int settings_parse(char *text, const char *path, const char *source,
 
 /* ---- files --------------------------------------------------------------- */
 
-static int check_file(const char *path, const struct stat *st, struct err *e)
+static int check_owner(const char *path, const struct stat *st, struct err *e)
 {
-	if (!S_ISREG(st->st_mode))
-		return err_set(e, -EINVAL, "'%s': not a regular file", path);
-	if (st->st_size > FILE_MAX)
-		return err_set(e, -EINVAL, "'%s': larger than 1 MiB", path);
 	if ((st->st_mode & 0002) || (st->st_uid && st->st_uid != geteuid()))
 		return err_set(e, -EACCES,
 			       "'%s' can be changed by others, who could send "
@@ -226,41 +220,15 @@ static int check_file(const char *path, const struct stat *st, struct err *e)
 	return 0;
 }
 
-/* -ENOENT for none. */
-static int read_text(struct buf *out, const char *path, struct err *e)
-{
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	ssize_t n;
-	char *to;
-	int r;
-
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return -ENOENT;
-	if (fd < 0 || fstat(fd, &st))
-		return err_set(e, -EACCES, "'%s': %m", path);
-	r = check_file(path, &st, e);
-	if (r)
-		return r;
-	to = buf_reserve(out, (size_t)st.st_size);
-	if (!to)
-		return err_set(e, -ENOMEM, "'%s': out of memory", path);
-	n = io_pread_full(fd, to, (size_t)st.st_size, 0);
-	if (n < 0)
-		return err_set(e, -EACCES, "'%s': %s", path, strerror((int)-n));
-	out->len += (size_t)n;
-	to[n] = '\0';
-	if (memchr(to, '\0', (size_t)n))
-		return err_set(e, -EINVAL, "'%s': not a text file", path);
-	return 0;
-}
-
 static int read_file(const char *path, const char *source, settings_take take,
 		     void *arg, struct err *e)
 {
-	CLEANUP_BUF struct buf text = BUF_INIT(FILE_MAX);
-	int r = read_text(&text, path, e);
+	CLEANUP_BUF struct buf text = BUF_INIT(IO_TEXT_MAX);
+	struct stat st;
+	int r = io_read_text(path, &text, &st, e);
 
+	if (!r)
+		r = check_owner(path, &st, e);
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	return settings_parse(text.data, path, source, take, arg, e);

@@ -125,6 +125,36 @@ static int sync_parent(const char *path)
 	return 0;
 }
 
+int io_read_text(const char *path, struct buf *out, struct stat *ret_st,
+		 struct err *e)
+{
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t size;
+	ssize_t n;
+	char *to;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return -ENOENT;
+	if (fd < 0 || fstat(fd, ret_st) < 0)
+		return err_set(e, -EACCES, "'%s': %m", path);
+	if (!S_ISREG(ret_st->st_mode))
+		return err_set(e, -EINVAL, "'%s': not a regular file", path);
+	if (ret_st->st_size > (off_t)IO_TEXT_MAX)
+		return err_set(e, -EINVAL, "'%s': larger than 1 MiB", path);
+	size = (size_t)ret_st->st_size;
+	to = buf_reserve(out, size);
+	if (!to)
+		return err_set(e, -ENOMEM, "'%s': out of memory", path);
+	n = io_pread_full(fd, to, size, 0);
+	if (n < 0)
+		return err_set(e, -EACCES, "'%s': %s", path, strerror((int)-n));
+	out->len += (size_t)n;
+	to[n] = '\0';
+	if (memchr(to, '\0', (size_t)n))
+		return err_set(e, -EINVAL, "'%s': not a text file", path);
+	return 0;
+}
+
 int io_replace_file(const char *path, const void *data, size_t len, mode_t mode,
 		    struct err *e)
 {

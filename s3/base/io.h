@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "s3/base/buf.h"
@@ -22,6 +23,15 @@ int io_write_full(int fd, const void *data, size_t len);
 
 /* A small file as a whole, appended to `out` (its ceiling holds). */
 int io_read_file(const char *path, struct buf *out, struct err *e);
+
+#define IO_TEXT_MAX (1u << 20) /* bytes of a file of settings */
+/*
+ * A file of settings, NUL-terminated in `out`; st: for a verdict on its owner and
+ * mode. Errors: -ENOENT where there is none (no text set); -EACCES; -EINVAL for
+ * what is no regular file, too large, or no text; -ENOMEM.
+ */
+int io_read_text(const char *path, struct buf *out, struct stat *ret_st,
+		 struct err *e);
 /*
  * Creates or replaces `path` by temporary file, fsync and rename, so that
  * readers see the old content or the new. mode: as for open(2).
