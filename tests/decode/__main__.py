@@ -37,7 +37,7 @@ class Store:
         try:
             return open(os.path.join(self.top, key), "rb")
         except FileNotFoundError:
-            raise Bad(f"there is no object {key}") from None
+            raise Bad(f"there is no object {os.fsdecode(key)}") from None
 
     def read(self, key):
         with self.open(key) as f:

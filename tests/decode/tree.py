@@ -1,7 +1,7 @@
 """Tree objects, and their shards."""
 import stat
 
-from catalog import check_order, read_catalog
+from catalog import check_name, check_order, read_catalog
 from wire import Bad, Reader, expand, need, sha256, unseal
 
 
@@ -75,8 +75,11 @@ def read_version(store, key, seq):
     r.number(8, signed=True)
     plain, stored = r.number(8), r.number(8)
     version.pool = r.take(pool_length)
-    need(pool_length <= 511 and version.pool[-1:] in (b"", b"/"),
-         "path of the pool")
+    need(pool_length <= 511, "path of the pool is too long")
+    if version.pool:
+        need(version.pool.endswith(b"/"), "path of the pool without slash")
+        for name in version.pool[:-1].split(b"/"):
+            check_name(name, False)
     catalog, end = expand(r.take(stored), plain)
     need(end == stored, "there is something behind its catalog")
     parts = [read_catalog(catalog)]
