@@ -12,7 +12,7 @@ head -c 100000 /dev/urandom >"$TMP/t/other"
 
 while read -r name verdict; do
 	url=file://$TMP/buckets/$name
-	rm -rf "$ASSETFS_CACHE_DIR"/*
+	rm -rf "${ASSETFS_CACHE_DIR:?}"/*
 	"$ASSETCTL" push --json "$TMP/t" "$url/" >"$TMP/json" 2>"$TMP/log" ||
 		fail "$name: $(cat "$TMP/log")"
 	saved=$(sed 's/.*"saved_pool"://; s/,.*//' "$TMP/json")
@@ -23,7 +23,7 @@ while read -r name verdict; do
 		grep -q 'warning: .*/index/' "$TMP/log" ||
 			fail "$name: no word: $(cat "$TMP/log")"
 	fi
-	rm -rf "$ASSETFS_CACHE_DIR"/* "$TMP/back"
+	rm -rf "${ASSETFS_CACHE_DIR:?}"/* "$TMP/back"
 	"$ASSETCTL" pull -q "$url/t" "$TMP/back" || fail "$name: pull"
 	[ "$(digest "$TMP/back")" = "$(digest "$TMP/t")" ] ||
 		fail "$name: trees differ"
