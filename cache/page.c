@@ -255,9 +255,10 @@ static int compare_children(const void *a, const void *b)
 }
 
 int page_children(const struct page *p, const char *dir,
-		  struct page_child **ret_children, size_t *ret_count)
+		  struct page_child **ret_children, size_t *ret_count,
+		  size_t *ret_hidden)
 {
-	size_t dir_len = strlen(dir), count = 0, kept = 0;
+	size_t dir_len = strlen(dir), count = 0, kept = 0, hidden = 0;
 	size_t i = bound(p, dir, dir_len, false);
 	size_t end = bound(p, dir, dir_len, true);
 	struct page_child *all = calloc(end - i + 1, sizeof(*all));
@@ -272,6 +273,9 @@ int page_children(const struct page *p, const char *dir,
 		i = child_at(p, i, dir_len, &all[count]);
 		if (!hidden_name(dir, all[count].name, all[count].name_len))
 			count++;
+		else
+			hidden += !name_is_safe(all[count].name,
+						all[count].name_len);
 	}
 	qsort(all, count, sizeof(*all), compare_children);
 	for (i = 0; i < count; i++) {
@@ -285,6 +289,7 @@ int page_children(const struct page *p, const char *dir,
 			all[kept++] = all[i];
 	*ret_children = all;
 	*ret_count = kept;
+	*ret_hidden = hidden;
 	return 0;
 }
 

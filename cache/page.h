@@ -56,9 +56,11 @@ struct page_child {
 /* dir: PAGE_TELLS. False: there is no such name. */
 bool page_find(const struct page *p, const char *dir, const char *name,
 	       size_t name_len, struct page_child *ret_child);
-/* All names of `dir`, sorted by name: malloc'ed array. -ENOMEM. */
+/* All names of `dir`, sorted by name: malloc'ed array. ret_hidden: how many it
+ * has that cannot be file names. -ENOMEM. */
 int page_children(const struct page *p, const char *dir,
-		  struct page_child **ret_children, size_t *ret_count);
+		  struct page_child **ret_children, size_t *ret_count,
+		  size_t *ret_hidden);
 /* The marker of `dir` itself; NULL: none. */
 const struct store_object *page_marker(const struct page *p, const char *dir);
 /* Whether any unreserved key, or a tree that is not removed, is below `dir`. */

@@ -392,11 +392,11 @@ static int build_listing_locked(const struct resolver *v, struct question *q,
 	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX + PATH_ROOM);
 	CLEANUP(runs_done) struct runs runs = { 0 };
 	struct build b = { .v = v, .f = f };
-	size_t count = 0;
+	size_t count = 0, hidden = 0;
 	int r = runs_locked(v, q, f->tree, s->key, &runs);
 
 	if (!r && f->answer == PAGE_TELLS)
-		r = page_children(f->page, s->dir, &children, &count);
+		r = page_children(f->page, s->dir, &children, &count, &hidden);
 	if (r)
 		return r;
 	if (buf_add_str(&key, s->dir) || buf_add_str(&path, f->node->path) ||
@@ -405,6 +405,7 @@ static int build_listing_locked(const struct resolver *v, struct question *q,
 	list = view_listing_new(f->node, count + runs.total);
 	if (!list)
 		return -ENOMEM;
+	list->hidden = hidden;
 	b.list = list;
 	b.path = &path;
 	b.key = &key;

@@ -69,6 +69,7 @@ struct view_listing {
 	const struct view_node *self;
 	const struct view_node *const *nodes; /* counted by the listing */
 	size_t count;
+	size_t hidden; /* names in it that cannot be file names */
 };
 
 const struct view_listing *view_listing_ref(const struct view_listing *l);

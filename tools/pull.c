@@ -415,6 +415,16 @@ static int plan_dir(struct pull *p, struct walk_dir *dir)
 		on_failed(p, &e);
 		return 0;
 	}
+	if (dir->hidden) {
+		(void)err_set(
+			&e, -ENAMETOOLONG,
+			"'%s': %zu %s left out: no file can have %s (empty, "
+			"'.', '..' or over 255 bytes)",
+			dir->path, dir->hidden,
+			dir->hidden == 1 ? "name was" : "names were",
+			dir->hidden == 1 ? "it" : "them");
+		on_failed(p, &e);
+	}
 	drop_excluded(p, dir);
 	for (size_t i = 0; i < dir->count && !r; i++)
 		r = plan_name(p, &dir->names[i], path);

@@ -165,6 +165,7 @@ static void take_listing(struct walk_dir *dir,
 	for (size_t i = 0; i < listing->count; i++)
 		dir->names[i].node = view_node_ref(listing->nodes[i]);
 	dir->count = listing->count;
+	dir->hidden = listing->hidden;
 }
 
 static void on_listing(struct view_req *req)

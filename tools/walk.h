@@ -38,6 +38,7 @@ struct walk_dir {
 	const struct view_node *self; /* counted */
 	struct walk_name *names; /* owned */
 	size_t count;
+	size_t hidden; /* as in a view_listing */
 	struct err err; /* code 0, or why it cannot be listed */
 };
 

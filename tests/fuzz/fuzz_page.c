@@ -26,13 +26,13 @@ static void look(const struct page *p, const char *dir)
 {
 	struct store_object tree;
 	struct page_child *all = NULL;
-	size_t count = 0;
+	size_t count = 0, hidden = 0;
 	uint64_t seq;
 
 	(void)page_marker(p, dir);
 	(void)page_below(p, dir);
 	(void)page_tree(p, dir, &seq, &tree);
-	must(!page_children(p, dir, &all, &count));
+	must(!page_children(p, dir, &all, &count, &hidden));
 	for (size_t i = 0; i < count; i++) {
 		struct page_child one;
 

@@ -34,10 +34,10 @@ static struct page *make(const char *dir, bool recursive,
 static void names_of(struct page *p, const char *dir, char *out, size_t room)
 {
 	struct page_child *c = NULL;
-	size_t count = 0, at = 0;
+	size_t count = 0, hidden = 0, at = 0;
 
 	out[0] = '\0';
-	if (page_children(p, dir, &c, &count))
+	if (page_children(p, dir, &c, &count, &hidden))
 		return;
 	for (size_t i = 0; i < count && at < room; i++)
 		at += (size_t)snprintf(
