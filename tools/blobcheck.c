@@ -31,6 +31,8 @@ struct part {
 	size_t count;
 	uint64_t size; /* of the blob */
 	bool tail; /* reaches the blob's end */
+	bool damaged; /* something in it was */
+	bool second; /* it is read again because of that */
 	/* Of the whole blob, for its table: */
 	struct blobcheck_block *all;
 	size_t all_count;
@@ -71,9 +73,14 @@ static void tell_all(struct part *p, struct blobcheck_block *blocks,
 				      NULL, text);
 }
 
-static void tell_each(struct part *p, struct blobcheck_block *blocks,
-		      size_t count, const char *text)
+/* It may have been damaged on the way: told when it has come twice. */
+static void wrong_each(struct part *p, struct blobcheck_block *blocks,
+		       size_t count, const char *text)
 {
+	if (!p->second) {
+		p->damaged = true;
+		return;
+	}
 	for (size_t i = 0; i < count; i++)
 		tell(p, &blocks[i], text);
 }
@@ -96,17 +103,17 @@ static void check_frame(struct part *p, struct blobcheck_block *blocks,
 	struct err e = { 0 };
 
 	if (off + place->stored > p->range.out.len) {
-		tell_each(p, blocks, count, "the blob ends before it");
+		wrong_each(p, blocks, count, "the blob ends before it");
 		return;
 	}
 	if (frame_decode(&raw, place, p->range.out.data + off, place->stored,
 			 &e)) {
-		tell_each(p, blocks, count, e.text);
+		wrong_each(p, blocks, count, e.text);
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
 		if (block_verify(&blocks[i].block, raw.data, raw.len, &e))
-			tell(p, &blocks[i], e.text);
+			wrong_each(p, &blocks[i], 1, e.text);
 }
 
 static void check_frames(struct part *p)
@@ -221,6 +228,10 @@ static bool use(struct range *r)
 			tell_all(p, p->all, p->all_count, r->req.err.text);
 	} else {
 		check_frames(p);
+		if (p->damaged && !p->second) {
+			p->second = true;
+			return true;
+		}
 	}
 	through(p);
 	if (r->req.err.code == -ETIMEDOUT)

@@ -21,6 +21,7 @@
 #include "s3/base/lock.h"
 #include "tools/blobcheck.h"
 #include "tools/keylist.h"
+#include "tools/plain.h"
 #include "tools/ranges.h"
 #include "tools/walk.h"
 #include "tools/want.h"
@@ -116,22 +117,25 @@ static void on_checked(void *arg, const struct blobcheck_block *b)
 
 /* ---- plain objects ------------------------------------------------------- */
 
-struct plain {
+struct plain_read {
 	struct range range;
 	struct verify *verify;
 	struct file *file;
 	struct store_object object;
 	char *key; /* owned */
 	struct hasher *md5; /* owned; NULL: the ETag is none */
+	struct hasher *blocks; /* of META_HASH; owned; NULL: it has none */
+	char want[HASH_HEX]; /* that */
+	bool second; /* it is read again, as what came was not right */
 };
 
-static bool plain_etag(const struct plain *p, uint8_t md5[MD5_LEN])
+static bool plain_etag(const struct plain_read *p, uint8_t md5[MD5_LEN])
 {
 	return !hex_decode(md5, MD5_LEN, p->object.etag,
 			   strlen(p->object.etag));
 }
 
-static void plain_bad(struct plain *p, const char *text)
+static void plain_bad(struct plain_read *p, const char *text)
 {
 	const struct verify_bad bad = {
 		.path = p->file->path,
@@ -142,25 +146,95 @@ static void plain_bad(struct plain *p, const char *text)
 	tell(p->verify, &bad, !atomic_exchange(&p->file->bad, true));
 }
 
-static void plain_end(struct plain *p)
+/* Opens what the content is proved by. First of a reading. */
+static int plain_begin(struct plain_read *p)
+{
+	const char *hash = meta_get(&p->range.req.meta_out, META_HASH);
+	uint8_t md5[MD5_LEN];
+	struct hash all;
+
+	hasher_free(TAKE_PTR(p->md5));
+	hasher_free(TAKE_PTR(p->blocks));
+	/* ETags of plain directories are of our own making. */
+	if (!p->verify->job->at->session.unbilled && plain_etag(p, md5) &&
+	    hasher_open_md5(&p->md5))
+		return -ENOMEM;
+	if (!hash || hex_decode(all.bytes, HASH_LEN, hash, strlen(hash)))
+		return 0;
+	hex_encode(p->want, all.bytes, HASH_LEN);
+	return hasher_open(&p->blocks);
+}
+
+static void plain_take(struct plain_read *p, const struct buf *out)
+{
+	if (p->md5)
+		hasher_update(p->md5, out->data, out->len);
+	for (size_t off = 0; p->blocks && off < out->len; off += BLOCK_MAX) {
+		size_t left = out->len - off;
+		struct hash one;
+
+		hash_of(&one, out->data + off,
+			left < BLOCK_MAX ? left : BLOCK_MAX);
+		hasher_update(p->blocks, one.bytes, HASH_LEN);
+	}
+}
+
+/* What is wrong with the whole of it; NULL: nothing. */
+static const char *plain_wrong(struct plain_read *p)
 {
 	uint8_t want[MD5_LEN], got[MD5_LEN];
+	char hex[HASH_HEX];
+	struct hash all;
 
-	if (!p->md5) {
+	if (p->blocks) {
+		hasher_finish(p->blocks, &all);
+		hex_encode(hex, all.bytes, HASH_LEN);
+		if (strcmp(hex, p->want) != 0)
+			return "the content does not have the hash that "
+			       "'" META_HASH "' in its metadata says";
+		return NULL;
+	}
+	if (p->md5) {
+		hasher_finish_md5(p->md5, got);
+		if (plain_etag(p, want) && memcmp(want, got, MD5_LEN) != 0)
+			return "the content does not have the MD5 that is its "
+			       "ETag (which it need not have where the server "
+			       "encrypts with keys of its own)";
+	}
+	return NULL;
+}
+
+static void set_range(struct plain_read *p, uint64_t off)
+{
+	uint64_t left = p->object.size - off;
+
+	p->range.off = off;
+	p->range.len = left < PLAIN_STEP ? left : PLAIN_STEP;
+}
+
+/* True: it is read a second time. */
+static bool plain_end(struct plain_read *p)
+{
+	bool proven = p->md5 || p->blocks;
+	const char *wrong = plain_wrong(p);
+
+	if (wrong && !p->second) {
+		p->second = true;
+		set_range(p, 0);
+		return true;
+	}
+	if (wrong)
+		plain_bad(p, wrong);
+	if (!proven) {
 		LOCK_SCOPE(&p->verify->lock);
 		p->verify->result.unproven++;
-		return;
 	}
-	hasher_finish_md5(p->md5, got);
-	if (plain_etag(p, want) && memcmp(want, got, MD5_LEN) != 0)
-		plain_bad(p, "the content does not have the MD5 that is its "
-			     "ETag (which it need not have where the server "
-			     "encrypts with keys of its own)");
+	return false;
 }
 
 static bool plain_use(struct range *r)
 {
-	struct plain *p = container_of(r, struct plain, range);
+	struct plain_read *p = container_of(r, struct plain_read, range);
 
 	if (r->req.err.code == -ECANCELED)
 		return false;
@@ -171,33 +245,33 @@ static bool plain_use(struct range *r)
 			ranges_stop(r->ranges);
 		return false;
 	}
-	if (p->md5)
-		hasher_update(p->md5, r->out.data, r->out.len);
-	progress_add(p->verify->job->progress, 0, r->len);
-	r->off += r->len;
-	if (r->off == p->object.size) {
-		plain_end(p);
+	if (!r->off && plain_begin(p)) {
+		plain_bad(p, "out of memory");
 		return false;
 	}
-	if (p->object.size - r->off < r->len)
-		r->len = p->object.size - r->off;
+	plain_take(p, &r->out);
+	if (!p->second)
+		progress_add(p->verify->job->progress, 0, r->len);
+	if (r->off + r->len == p->object.size)
+		return plain_end(p);
+	set_range(p, r->off + r->len);
 	return true;
 }
 
 static void plain_drop(struct range *r)
 {
-	struct plain *p = container_of(r, struct plain, range);
+	struct plain_read *p = container_of(r, struct plain_read, range);
 
 	file_put(p->verify, p->file);
 	hasher_free(p->md5);
+	hasher_free(p->blocks);
 	free(p->key);
 	free(p);
 }
 
 static int verify_plain(struct verify *v, const struct view_node *node)
 {
-	struct plain *p;
-	uint8_t md5[MD5_LEN];
+	struct plain_read *p;
 
 	if (!node->object.size || v->job->list_only)
 		return 0;
@@ -208,10 +282,7 @@ static int verify_plain(struct verify *v, const struct view_node *node)
 	p->object = node->object;
 	p->key = strdup(node->key);
 	p->file = file_new(node->path, 1);
-	/* ETags of plain directories are of our own making. */
-	if (!p->key || !p->file ||
-	    (!v->job->at->session.unbilled && plain_etag(p, md5) &&
-	     hasher_open_md5(&p->md5))) {
+	if (!p->key || !p->file) {
 		if (p->file)
 			file_put(v, p->file);
 		free(p->key);
@@ -220,8 +291,7 @@ static int verify_plain(struct verify *v, const struct view_node *node)
 	}
 	p->range.key = p->key;
 	p->range.if_match = p->object.etag;
-	p->range.len = node->object.size < PLAIN_STEP ? node->object.size
-						      : PLAIN_STEP;
+	set_range(p, 0);
 	p->range.use = plain_use;
 	p->range.drop = plain_drop;
 	return ranges_add(&v->plain, &p->range);
