@@ -23,8 +23,9 @@ void file_lists_done(struct file_lists *l);
 /*
  * Answers a LIST. A directory is an object "dir/" when it is empty or when
  * anything but reserved names stands below it, unless it holds versions of a
- * tree itself; and a common prefix when anything does or it is empty. Files that are neither regular, nor directory,
- * nor symlink are not listed, nor those whose key would be too long.
+ * tree itself; and a common prefix when anything does or it is empty. Files that
+ * are neither regular, nor directory, nor symlink are not listed, nor those whose
+ * key would be too long.
  *
  * Pages that follow one another within some seconds show the names of one
  * reading of a directory; so a name that is new behind the first page may be on
