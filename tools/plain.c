@@ -136,8 +136,13 @@ static bool same_content(const struct meta *have,
 
 /* ---- deciding ----------------------------------------------------------- */
 
+static bool is_local(const struct run *run)
+{
+	return !run->p->store->utf8_keys;
+}
+
 /* The object's metadata as of now; *ret_now: what it belongs to. */
-static int head(struct run *run, const char *key,
+static int head(struct run *run, const char *key, bool is_dir,
 		const struct store_object *listed, struct meta *ret_meta,
 		struct store_object *ret_now, struct err *e)
 {
@@ -146,7 +151,8 @@ static int head(struct run *run, const char *key,
 	int r;
 
 	*ret_now = *listed;
-	if (p->cache &&
+	/* A directory that serves as a store may have other times by now. */
+	if (p->cache && !(is_dir && is_local(run)) &&
 	    !cache_head(p->cache, p->store->bucket_id, key, listed, ret_meta))
 		return 0;
 	store_req_init(&t.req, STORE_HEAD, key);
@@ -203,7 +209,8 @@ static int decide(struct run *run, size_t at, const char *key,
 	if (!listed || listed->object.size != size)
 		return 0;
 	meta_init(&meta);
-	r = head(run, key, &listed->object, &meta, ret_now, e);
+	r = head(run, key, S_ISDIR(entry->st.st_mode), &listed->object, &meta,
+		 ret_now, e);
 	if (r == -ENOENT) { /* gone since */
 		err_clear(e);
 		return 0;
@@ -432,8 +439,8 @@ static int do_kind(struct run *run, bool dirs, struct err *e)
 {
 	const struct scan *w = run->p->in->scan;
 	/* Strictly one after the other where that is their order. */
-	bool local = !run->p->store->utf8_keys;
-	unsigned int jobs = dirs && local ? 1 : pool_threads(run->threads);
+	unsigned int jobs = dirs && is_local(run) ? 1
+						  : pool_threads(run->threads);
 	int r = 0;
 
 	run->todo_count = 0;

@@ -61,6 +61,8 @@ check()
 	said UPLOAD_START 0
 	chmod 600 "$t/dir/large"
 	echo TWO >"$t/dir/two"
+	sleep 3 # so that the cache believes what it knows of directories
+	"$ASSETCTL" push --plain -q "$t/" "$u/x" --dry-run
 	"$ASSETCTL" push --plain "$t/" "$u/x" --dry-run >"$TMP/out"
 	grep -qx 'attributes   dir/large' "$TMP/out" || fail "$(cat "$TMP/out")"
 	grep -qx 'changed      dir/two' "$TMP/out" || fail "$(cat "$TMP/out")"
