@@ -20,7 +20,8 @@ SECONDS_IN_ALL=${1:-1800}
 SEED=${2:-$(od -An -N3 -tu4 /dev/urandom | tr -d " ")}
 echo "# seed $SEED, $SECONDS_IN_ALL seconds"
 WORKERS=8
-ROUND=$((SECONDS_IN_ALL < 60 ? 5 : 10))
+ROUND=$((SECONDS_IN_ALL < 60 ? 3 : 10))
+RESTORED=$((SECONDS_IN_ALL < 60 ? 2 : 6)) # versions, in the end
 LATE=2 # seconds after which a request of a killed process has arrived
 HOUR=3600
 
@@ -490,7 +491,8 @@ done
 
 # Some of the versions that stand there, by restoring them.
 mapfile -t versions < <("$ASSETCTL" log --json "$TREE" |
-	jq '.versions[] | select(.removed | not) | .version' | tac | head -n 6)
+	jq '.versions[] | select(.removed | not) | .version' | tac |
+	head -n "$RESTORED")
 for version in "${versions[@]}"; do
 	"$ASSETCTL" log -q --restore "$version" "$TREE" 2>"$TMP/err" || {
 		# What a run has condemned since it is to be pruned.
