@@ -137,7 +137,7 @@ remove_one()
 		name=many
 	fi
 	[ -e "$TMP/local/$worker/$name" ] || return 0
-	rm -r "${TMP:?}/local/$worker/$name"
+	rm -r "$TMP/local/${worker:?}/${name:?}"
 	must_op "$worker" "$ASSETCTL" rm -q -r -f "$TREE/$worker/$name"
 	state_of "$TMP/local/$worker" >"$TMP/state/$worker"
 }
