@@ -238,4 +238,3 @@ mkdir "$TMP/above"
 echo above >"$TMP/above/file"
 make_k "$TMP/k"
 make_odd "$TMP/t"
-for_each_store check
