@@ -9,6 +9,7 @@
 #include "cache/commit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -206,24 +207,34 @@ static int check_hour(const struct commit *commit, struct err *e)
 		       "on what the bucket holds: run it again");
 }
 
+/* What a version says besides its head. */
+struct body {
+	const char *pool;
+	const void *catalog;
+	size_t len;
+	const struct shard *shards;
+	uint32_t shard_count;
+};
+
 static int try_version(struct store *s, struct cache *c,
 		       struct tree_version *base, struct commit *commit,
-		       const struct treewrite *made, enum outcome *ret_outcome,
+		       const struct body *body, enum outcome *ret_outcome,
 		       struct err *e)
 {
 	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
 	CLEANUP_BUF struct buf data = BUF_INIT(TREE_OBJECT_MAX);
 	char etag[STORE_ETAG_MAX] = "";
-	struct tree_head head = base->head;
+	struct tree_head head = {
+		.seq = base->head.seq + 1,
+		.commit = commit->id,
+		.commit_s = commit->commit_s,
+	};
 	bool versioned = false, ours = false;
 	int r;
 
-	head.seq = base->head.seq + 1;
-	head.commit = commit->id;
-	head.commit_s = commit->commit_s;
-	memcpy(head.pool, made->pool, sizeof(head.pool));
-	r = tree_encode(&data, &head, made->catalog.data, made->catalog.len,
-			made->shards, made->shard_count, e);
+	(void)snprintf(head.pool, sizeof(head.pool), "%s", body->pool);
+	r = tree_encode(&data, &head, body->catalog, body->len, body->shards,
+			body->shard_count, e);
 	if (!r && name_tree(&key, base->dir, head.seq))
 		r = err_set(e, -ENAMETOOLONG, "'%s': path too long", base->dir);
 	if (!r)
@@ -283,6 +294,7 @@ static int one_attempt(struct store *s, struct cache *c,
 		.changes = commit->changes,
 		.count = commit->count,
 	};
+	struct body body;
 	int r = 0;
 
 	/* By now the next version may have been made, and pruned. */
@@ -309,7 +321,16 @@ static int one_attempt(struct store *s, struct cache *c,
 	r = treewrite_run(
 		made, &ed,
 		tree_part_count(base) ? base->head.pool : commit->pool, e);
-	return r ? r : try_version(s, c, base, commit, made, ret_outcome, e);
+	if (r)
+		return r;
+	body = (struct body){
+		.pool = made->pool,
+		.catalog = made->catalog.data,
+		.len = made->catalog.len,
+		.shards = made->shards,
+		.shard_count = made->shard_count,
+	};
+	return try_version(s, c, base, commit, &body, ret_outcome, e);
 }
 
 static int attempts(struct store *s, struct cache *c, struct tree_version *base,
@@ -492,58 +513,20 @@ static bool same_content(const struct tree_version *a,
 	return a_len == b_len && !memcmp(a_bytes, b_bytes, a_len);
 }
 
-static int encode_again(struct buf *out, const struct tree_version *old,
-			const struct tree_head *head, struct err *e)
-{
-	const struct shard_table *t = old->table;
-	size_t len;
-	const void *bytes = catalog_bytes(old->cat, &len);
-
-	return tree_encode(out, head, bytes, len, t ? t->shards : NULL,
-			   t ? t->count : 0, e);
-}
-
-static int put_again(struct store *s, struct cache *c,
-		     struct tree_version *base, const struct tree_version *old,
-		     struct commit *commit, struct err *e)
-{
-	CLEANUP_BUF struct buf key = BUF_INIT(STORE_KEY_MAX);
-	CLEANUP_BUF struct buf data = BUF_INIT(TREE_OBJECT_MAX);
-	char etag[STORE_ETAG_MAX] = "";
-	struct tree_head head = old->head;
-	bool versioned = false, ours = true;
-	int r;
-
-	head.seq = base->head.seq + 1;
-	head.commit = commit->id;
-	head.commit_s = commit->commit_s;
-	r = encode_again(&data, old, &head, e);
-	if (!r && name_tree(&key, base->dir, head.seq))
-		r = err_set(e, -ENAMETOOLONG, "'%s': path too long", base->dir);
-	if (!r)
-		r = put_version(s, key.data, &data, &versioned, etag, e);
-	if (r == -EEXIST) {
-		err_clear(e);
-		r = is_ours(s, base->dir, head.seq, &commit->id, &ours, e);
-		if (!r && !ours)
-			r = others_first(base, e);
-	}
-	if (!r && !is_proven(s, c, versioned))
-		r = prove(s, c, key.data, &data, versioned,
-			  commit->single_writer, e);
-	if (r)
-		return r;
-	commit->seq = head.seq;
-	return adopt(s, c, base, key.data, etag, &data, e);
-}
-
 int commit_restore(struct store *s, struct cache *c, struct tree_version *base,
 		   const struct tree_version *old, struct commit *commit,
 		   struct err *e)
 {
 	uint64_t now_ms = clock_now_ms();
+	enum outcome outcome = BEATEN;
+	struct body body = { .pool = old->head.pool };
 	int r;
 
+	body.catalog = catalog_bytes(old->cat, &body.len);
+	if (old->table) {
+		body.shards = old->table->shards;
+		body.shard_count = old->table->count;
+	}
 	commit->empty = same_content(base, old);
 	commit->seq = base->head.seq;
 	if (commit->empty)
@@ -554,5 +537,7 @@ int commit_restore(struct store *s, struct cache *c, struct tree_version *base,
 			       "more than an hour passed since the bucket was "
 			       "looked at: run it again");
 	r = commit_time(s, base, &commit->commit_s, e);
-	return r ? r : put_again(s, c, base, old, commit, e);
+	if (!r)
+		r = try_version(s, c, base, commit, &body, &outcome, e);
+	return r || outcome == COMMITTED ? r : others_first(base, e);
 }
