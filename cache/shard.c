@@ -232,7 +232,7 @@ int shard_decode(struct catalog **ret_cat, const struct shard_table *t,
 	const void *magic = span_take(&s, MAGIC_LEN);
 	uint32_t version = span_u32(&s), zero = span_u32(&s);
 	uint64_t plain = span_u64(&s);
-	struct catalog *cat = NULL;
+	CLEANUP(catalog_unrefp) struct catalog *cat = NULL;
 	struct hash sum;
 	int r;
 
@@ -252,11 +252,9 @@ int shard_decode(struct catalog **ret_cat, const struct shard_table *t,
 	r = catalog_decode(&cat, plain, s.p, s.left, &range, e);
 	if (r)
 		return r;
-	if (catalog_count(cat) != shard->entries) {
-		catalog_unref(cat);
+	if (catalog_count(cat) != shard->entries)
 		return err_set(e, -EBADMSG, "%u entries instead of %u",
 			       catalog_count(cat), shard->entries);
-	}
-	*ret_cat = cat;
+	*ret_cat = TAKE_PTR(cat);
 	return 0;
 }

@@ -132,9 +132,11 @@ group_unit()
 	wait
 }
 
+# strict_string_checks would have strndup take nothing but strings, and what a
+# parser of outside bytes is given is none.
 group_fuzz()
 {
-	local program name
+	local program name STRICT=0
 	for program in tests/fuzz/fuzz_*.c; do
 		[ -f "$program" ] || continue
 		program=$(basename "$program" .c)
@@ -147,11 +149,8 @@ group_fuzz()
 
 group_fuzz-long()
 {
-	local program name
+	local program name STRICT=0
 	LIMIT=$((${FUZZ_SECONDS:-60} + 120))
-	# It would have strndup take nothing but strings, and libFuzzer's inputs
-	# are none.
-	STRICT=0
 	for program in tests/fuzz/fuzz_*.c; do
 		program=$(basename "$program" .c)
 		name=${program#fuzz_}

@@ -3,9 +3,6 @@
 # signed with from then on.
 . "$(dirname "$0")/lib.sh"
 requires_program cc
-case ${SAN:-} in
-?*) skip "needs a library loaded before the sanitizer's" ;;
-esac
 use_store rgw
 make_k "$TMP/k"
 start_proxy
