@@ -96,7 +96,6 @@ void inventory_free(struct inventory *inv)
 {
 	if (!inv)
 		return;
-	keylist_done(&inv->listing);
 	for (size_t i = 0; i < inv->part_count; i++) {
 		if (inv->parts[i].under_way)
 			store_cancel(inv->store, &inv->parts[i].req);
@@ -105,6 +104,7 @@ void inventory_free(struct inventory *inv)
 	for (size_t i = 0; i < inv->part_count; i++)
 		part_done(&inv->parts[i]);
 	free(inv->parts);
+	keylist_done(&inv->listing); /* parts ask for its keys */
 	gclist_free(inv->condemned);
 	free(inv->pool);
 	free(inv->dir);
