@@ -14,11 +14,12 @@ push_tree "$TMP/K" "s3://$BUCKET/" >/dev/null
 export ASSETFS_CACHE_DIR=$TMP/cache2
 
 # on_terminal INTERRUPT ARGUMENT...: assetctl in a pty, its output in
-# $TMP/screen; with INTERRUPT 1 Ctrl-C is typed once progress is drawn
+# $TMP/screen; with INTERRUPT 1 Ctrl-C is typed once progress out of a total is
+# drawn: by then the tree is read and content is being waited for
 on_terminal()
 {
 	TERM=xterm python3 - "$TMP/screen" "$ASSETCTL" "$@" <<'END'
-import os, pty, select, sys, time
+import os, pty, re, select, sys, time
 screen, program, interrupt, *arguments = sys.argv[1:]
 pid, fd = pty.fork()
 if not pid:
@@ -34,7 +35,7 @@ while time.time() < end:
     if not data:
         break
     seen += data
-    if not typed and b"files" in seen:
+    if not typed and re.search(rb"/\d+ files", seen):
         os.write(fd, b"\x03")
         typed = True
 else:
