@@ -11,9 +11,16 @@
 /* Beside a commit: fewer are not worth a request. */
 #define WORTHWHILE 32
 
+struct prune_version prune_version_of(const struct store_object *object)
+{
+	return (struct prune_version){ .modified_s = object->modified_s,
+				       .removal = !object->size };
+}
+
 size_t prune_choose(struct prune_version *versions, size_t count, int64_t now_s)
 {
 	int64_t kept_hour = INT64_MIN;
+	bool removed = false; /* long ago; in versions seen by now */
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -23,9 +30,12 @@ size_t prune_choose(struct prune_version *versions, size_t count, int64_t now_s)
 		bool last_of_hour = hour != kept_hour;
 
 		kept_hour = hour;
-		v->prune = i >= PRUNE_KEEP_LAST && age_s > PRUNE_KEEP_ALL_S &&
-			   !(last_of_hour && age_s <= PRUNE_KEEP_HOURLY_S);
+		v->prune = removed ||
+			   (i >= PRUNE_KEEP_LAST && age_s > PRUNE_KEEP_ALL_S &&
+			    !(last_of_hour && age_s <= PRUNE_KEEP_HOURLY_S));
 		n += v->prune;
+		if (v->removal && age_s > PRUNE_KEEP_REMOVED_S)
+			removed = true;
 	}
 	return n;
 }
@@ -65,8 +75,7 @@ static size_t choose_keys(const struct store_list *l, const char *dir,
 		calloc(end - first + 1, sizeof(*versions));
 
 	for (size_t i = first; versions && i < end; i++)
-		versions[i - first].modified_s =
-			l->entries[i].object.modified_s;
+		versions[i - first] = prune_version_of(&l->entries[i].object);
 	if (!versions ||
 	    prune_choose(versions, end - first, now_s) < WORTHWHILE)
 		return 0;

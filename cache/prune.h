@@ -1,7 +1,8 @@
 /*
  * Which old versions of a tree may go: those over 24 h old that are neither
- * among the last ten nor the one kept for each hour of the last seven days; never
- * the newest.
+ * among the last ten nor the one kept for each hour of the last seven days, and
+ * all that came before a removal of the tree over seven days ago: nothing would
+ * push them out of the last ten. Never the newest.
  *
  * Threads: any; a struct prune belongs to one at a time.
  */
@@ -12,11 +13,15 @@
 #define PRUNE_KEEP_LAST 10
 #define PRUNE_KEEP_ALL_S (24 * 3600)
 #define PRUNE_KEEP_HOURLY_S (7 * 24 * 3600)
+#define PRUNE_KEEP_REMOVED_S (7 * 24 * 3600) /* what was before a removal */
 
 struct prune_version {
 	int64_t modified_s; /* LastModified */
+	bool removal; /* of zero bytes: the tree was removed, or announced */
 	bool prune; /* the answer */
 };
+
+struct prune_version prune_version_of(const struct store_object *object);
 
 /* Fills in the answers; returns how many are to go. versions: all of one tree,
  * the newest first. now_s: the store's clock. Pure computation. */

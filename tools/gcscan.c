@@ -143,7 +143,7 @@ static int choose_versions(struct gc_scan *scan)
 	if (!all)
 		return -ENOMEM;
 	for (size_t i = 0; i < scan->version_count; i++)
-		all[i].modified_s = scan->versions[i].object.modified_s;
+		all[i] = prune_version_of(&scan->versions[i].object);
 	while (first < scan->version_count) {
 		size_t end = gc_scan_tree_end(scan, first);
 

@@ -129,3 +129,15 @@ test "$(count_requests DELETE_MANY)" = 1 || fail "no pruning"
 test "$(s3_keys kept%2F.assetfs-tree- | wc -l)" = 11 ||
 	fail "of $versions versions $(s3_keys kept%2F.assetfs-tree- | wc -l) stay"
 test "$(pulled kept)" = "$(digest "$SRC")" || fail "the tree after pruning"
+
+# What was in a tree before it was removed is kept for a week, then it goes.
+"$ASSETCTL" rm -q -r "$SRC_URL/kept"
+move_clock $((6 * DAY))
+gc --yes >/dev/null
+test "$(s3_keys kept%2F.assetfs-tree- | wc -l)" = 10 || fail "gone within a week"
+move_clock $((DAY + 60))
+gc --yes >/dev/null
+test "$(s3_keys kept%2F.assetfs-tree- | wc -l)" = 1 || fail "more than the removal"
+move_clock $((DAY + 60))
+gc --yes >/dev/null
+test "$(blobs)" = 0 || fail "$(blobs) blobs of a removed tree"

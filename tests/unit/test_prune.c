@@ -11,6 +11,7 @@
 struct row {
 	const char *name;
 	size_t count;
+	size_t removal; /* which of them, from 1; 0: none */
 	int ages[32];
 };
 
@@ -18,21 +19,30 @@ struct row {
 #define TEN 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 static const struct row rows[] = {
-	{ "none", 0, { 0 } },
-	{ "one, however old", 1, { 1000000 } },
+	{ "none", 0, 0, { 0 } },
+	{ "one, however old", 1, 0, { 1000000 } },
 	{ "ten old ones",
 	  10,
+	  0,
 	  { 100000, 100001, 100002, 100003, 100004, 100005, 100006, 100007,
 	    100008, 100009 } },
-	{ "the eleventh, younger than a day", 12, { TEN, 1439, 1440 } },
-	{ "the one kept for its hour, and another", 12, { TEN, 1445, -1446 } },
-	{ "one in each of two hours", 12, { TEN, 1500, 1560 } },
-	{ "the last day of hours", 12, { TEN, 10079, -10085 } },
-	{ "over seven days", 12, { TEN, -10081, -20000 } },
+	{ "the eleventh, younger than a day", 12, 0, { TEN, 1439, 1440 } },
+	{ "the one kept for its hour, and another",
+	  12,
+	  0,
+	  { TEN, 1445, -1446 } },
+	{ "one in each of two hours", 12, 0, { TEN, 1500, 1560 } },
+	{ "the last day of hours", 12, 0, { TEN, 10079, -10085 } },
+	{ "over seven days", 12, 0, { TEN, -10081, -20000 } },
 	{ "of an hour whose newest is among the last ten",
 	  12,
+	  0,
 	  { 2000, 2000, 2000, 2000, 2000, 2000, 2000, 2000, 2000, 2000, -2000,
 	    -2001 } },
+	{ "before a removal seven days old", 3, 1, { 10080, 10080, 10085 } },
+	{ "before one that is older", 3, 1, { 10081, -10081, -10085 } },
+	{ "and what came after it", 4, 3, { 9, 10079, 10081, -10082 } },
+	{ "a removal alone", 1, 1, { 1000000 } },
 };
 
 static void test_row(const struct row *row)
@@ -44,6 +54,7 @@ static void test_row(const struct row *row)
 		int age = row->ages[i];
 
 		v[i].modified_s = NOW - 60 * (int64_t)(age < 0 ? -age : age);
+		v[i].removal = i + 1 == row->removal;
 		v[i].prune = true; /* to be written in any case */
 	}
 	got = prune_choose(v, row->count, NOW);
