@@ -131,37 +131,26 @@ bool name_parse_tree(const char *name, size_t len, uint64_t *ret_seq)
 	return true;
 }
 
-bool name_is_reserved(const char *dir, const char *pool, const char *name,
-		      size_t len)
+bool name_is_reserved(const char *name, size_t len)
 {
 	const size_t prefix = strlen(TREE_PREFIX);
 	const size_t pool_dir = strlen(POOL_DIR) - 1;
 
 	if (len >= prefix && !memcmp(name, TREE_PREFIX, prefix))
 		return true;
-	return len == pool_dir && !memcmp(name, POOL_DIR, pool_dir) &&
-	       !strcmp(dir, pool);
+	return len == pool_dir && !memcmp(name, POOL_DIR, pool_dir);
 }
 
-bool path_is_reserved(const char *path, const char *pool)
+bool path_is_reserved(const char *path)
 {
-	const size_t pool_len = strlen(pool);
-	const size_t pool_dir = strlen(POOL_DIR) - 1;
-	const char *at = path;
-
 	for (;;) {
-		const char *end = strchrnul(at, '/');
-		size_t len = (size_t)(end - at);
+		const char *end = strchrnul(path, '/');
 
-		/* Of the pool's own name it depends on where it stands. */
-		if (name_is_reserved("", "", at, len) &&
-		    (len != pool_dir || memcmp(at, POOL_DIR, pool_dir) ||
-		     ((size_t)(at - path) == pool_len &&
-		      !memcmp(path, pool, pool_len))))
+		if (name_is_reserved(path, (size_t)(end - path)))
 			return true;
 		if (!*end)
 			return false;
-		at = end + 1;
+		path = end + 1;
 	}
 }
 

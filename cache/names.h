@@ -57,12 +57,10 @@ bool name_parse_pool(const char *pool, const char *key, size_t len,
 /* The last component of a key, `.assetfs-tree-<16 hex>` (lower case): its
  * sequence number. False if it is none; sequence 0 is none. */
 bool name_parse_tree(const char *name, size_t len, uint64_t *ret_seq);
-/* `.assetfs-tree-*` in any directory; `.assetfs` (without a slash) only where
- * the directory `dir` ("" or "a/b/", from the bucket's root) is the pool's. */
-bool name_is_reserved(const char *dir, const char *pool, const char *name,
-		      size_t len);
-/* Whether any component of the path ("a/b/c", from the bucket's root) is. */
-bool path_is_reserved(const char *path, const char *pool);
+/* `.assetfs-tree-*` and `.assetfs`, in any directory: a pool may be in any. */
+bool name_is_reserved(const char *name, size_t len);
+/* Whether any component of the path ("a/b/c") is. */
+bool path_is_reserved(const char *path);
 /* A component that may go to the kernel or to a local disk: not empty, not "."
  * or "..", no '/' or NUL, at most 255 bytes. */
 bool name_is_safe(const char *name, size_t len);

@@ -59,9 +59,9 @@ static size_t component_len(const char *rest, size_t len)
 	return slash ? (size_t)(slash - rest) : len;
 }
 
-static bool hidden_name(const char *dir, const char *name, size_t len)
+static bool hidden_name(const char *name, size_t len)
 {
-	return !name_is_safe(name, len) || name_is_reserved(dir, "", name, len);
+	return !name_is_safe(name, len) || name_is_reserved(name, len);
 }
 
 struct page *page_new(const char *dir, bool recursive, struct store_list *list)
@@ -147,8 +147,7 @@ static bool key_counts(const struct page *p, size_t i, size_t dir_len)
 				 !memcmp(before->key, e->key, head) &&
 				 name_parse_tree(before->key + head, len,
 						 &seq));
-		if (!name_is_safe(name, len) ||
-		    name_is_reserved(head ? "/" : "", "", name, len))
+		if (hidden_name(name, len))
 			return false;
 		name += len + 1;
 	}
@@ -217,8 +216,7 @@ bool page_find(const struct page *p, const char *dir, const char *name,
 	bool any = false;
 	size_t i;
 
-	if (hidden_name(dir, name, name_len) ||
-	    dir_len + name_len > STORE_KEY_MAX)
+	if (hidden_name(name, name_len) || dir_len + name_len > STORE_KEY_MAX)
 		return false;
 	memcpy(key, dir, dir_len);
 	memcpy(key + dir_len, name, name_len);
@@ -271,7 +269,7 @@ int page_children(const struct page *p, const char *dir,
 			continue;
 		}
 		i = child_at(p, i, dir_len, &all[count]);
-		if (!hidden_name(dir, all[count].name, all[count].name_len))
+		if (!hidden_name(all[count].name, all[count].name_len))
 			count++;
 		else
 			hidden += !name_is_safe(all[count].name,

@@ -209,7 +209,6 @@ static int push(const struct push_args *a)
 		return EXIT_FAILED;
 	}
 	o.session = &session.options;
-	o.sources.pool = session.options.pool ? session.options.pool : "";
 	r = push_run(&result, &session, &o, &e);
 	if (!r)
 		say(a, &session, &result);

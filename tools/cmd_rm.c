@@ -207,7 +207,6 @@ static int run_group(struct group *g, const struct rm_args *a,
 		     struct totals *all, struct notes *failed, struct err *e)
 {
 	const struct rm_options o = {
-		.pool = g->session.options.pool ? g->session.options.pool : "",
 		.recursive = a->recursive,
 		.force = a->force,
 		.dry_run = a->dry_run,

@@ -37,26 +37,15 @@ static char *base_name(const char *path)
 }
 
 /* Checks every component of `path` ("a/b/c", "" is good). */
-static int check(const char *path, const char *pool, struct err *e)
+static int check(const char *path, struct err *e)
 {
-	const char *at = path;
-
 	if (*path && !path_is_safe(path, strlen(path)))
 		return err_set(e, -EINVAL,
 			       "'%s' is not a name that a tree can "
 			       "hold",
 			       path);
-	while (*at) {
-		const char *end = strchrnul(at, '/');
-		CLEANUP_FREE char *dir = strndup(path, (size_t)(at - path));
-
-		if (!dir)
-			return err_set(e, -ENOMEM, "out of memory");
-		if (name_is_reserved(dir, pool, at, (size_t)(end - at)))
-			return err_set(e, -EINVAL, "'%.*s' is a reserved name",
-				       (int)(end - at), at);
-		at = *end ? end + 1 : end;
-	}
+	if (path_is_reserved(path))
+		return err_set(e, -EINVAL, "'%s' is a reserved name", path);
 	return 0;
 }
 
@@ -91,8 +80,7 @@ static int make_file(struct dest *t, const char *base, bool into,
 	return t->dir ? 0 : -ENOMEM;
 }
 
-static int finish(struct dest *ret_dest, struct dest *t, const char *pool,
-		  struct err *e)
+static int finish(struct dest *ret_dest, struct dest *t, struct err *e)
 {
 	CLEANUP_FREE char *path = NULL;
 	int r;
@@ -101,7 +89,7 @@ static int finish(struct dest *ret_dest, struct dest *t, const char *pool,
 		return err_set(e, -ENOMEM, "out of memory");
 	if (ends_in_slash(path))
 		path[strlen(path) - 1] = '\0';
-	r = check(path, pool, e);
+	r = check(path, e);
 	if (r)
 		return r;
 	*ret_dest = *t;
@@ -110,8 +98,7 @@ static int finish(struct dest *ret_dest, struct dest *t, const char *pool,
 }
 
 int dest_make(struct dest *ret_dest, const char *src, bool src_is_dir,
-	      const char *dest, const char *prefix, const char *pool,
-	      struct err *e)
+	      const char *dest, const char *prefix, struct err *e)
 {
 	CLEANUP(dest_done) struct dest t = { 0 };
 	CLEANUP_FREE char *at = dest_at(src, src_is_dir);
@@ -124,16 +111,14 @@ int dest_make(struct dest *ret_dest, const char *src, bool src_is_dir,
 		r = make_dir(&t, at, into, prefix);
 	else
 		r = make_file(&t, at, into, prefix);
-	return r ? err_set(e, r, "out of memory")
-		 : finish(ret_dest, &t, pool, e);
+	return r ? err_set(e, r, "out of memory") : finish(ret_dest, &t, e);
 }
 
-int dest_make_several(struct dest *ret_dest, const char *prefix,
-		      const char *pool, struct err *e)
+int dest_make_several(struct dest *ret_dest, const char *prefix, struct err *e)
 {
 	CLEANUP(dest_done) struct dest t = { .dir = strdup(prefix) };
 
 	if (!t.dir)
 		return err_set(e, -ENOMEM, "out of memory");
-	return finish(ret_dest, &t, pool, e);
+	return finish(ret_dest, &t, e);
 }

@@ -28,15 +28,13 @@ struct dest {
 
 /*
  * dest: as on the command line. prefix: what it points to in its bucket, "" or
- * "a/b/". pool: "" or "a/b/".
+ * "a/b/".
  * Errors: -EINVAL for unsafe or reserved names, -ENOMEM.
  */
 int dest_make(struct dest *ret_dest, const char *src, bool src_is_dir,
-	      const char *dest, const char *prefix, const char *pool,
-	      struct err *e);
+	      const char *dest, const char *prefix, struct err *e);
 /* For several sources, or a list. Errors: the same. */
-int dest_make_several(struct dest *ret_dest, const char *prefix,
-		      const char *pool, struct err *e);
+int dest_make_several(struct dest *ret_dest, const char *prefix, struct err *e);
 /* Where one of several sources goes in it; "" for what is in a directory.
  * malloc'ed; NULL without memory. */
 char *dest_at(const char *src, bool is_dir);

@@ -145,33 +145,6 @@ static bool in_other_tree(const struct search *s, const char *path, size_t len)
 	return false;
 }
 
-static bool has_reserved(const struct search *s, const char *path)
-{
-	CLEANUP_BUF struct buf dir = BUF_INIT(2 * PATH_MAX_LEN + STORE_KEY_MAX);
-	size_t top = strlen(s->in->diff->dir);
-
-	(void)buf_add_str(&dir, s->in->diff->dir);
-	(void)buf_add_str(&dir, path);
-	if (buf_error(&dir))
-		return true;
-	for (char *at = dir.data + top; *at;) {
-		char *end = strchrnul(at, '/');
-		size_t len = (size_t)(end - at);
-		char first = *at;
-		bool reserved;
-		CLEANUP_FREE char *name = strndup(at, len);
-
-		*at = '\0'; /* what is in front of it is its directory */
-		reserved = !name ||
-			   name_is_reserved(dir.data, s->in->pool, name, len);
-		*at = first;
-		if (reserved)
-			return true;
-		at = *end ? end + 1 : end;
-	}
-	return false;
-}
-
 /* Whether the source says that it may go: it lies in a directory that was listed
  * whole, without it, and is not excluded there. */
 static bool is_extra(const struct search *s, const char *path, size_t len,
@@ -200,7 +173,7 @@ static int consider(struct search *s, const char *path, size_t len,
 	struct candidate *more;
 
 	if (!is_extra(s, path, len, what->is_dir) ||
-	    in_other_tree(s, path, len) || has_reserved(s, path))
+	    in_other_tree(s, path, len) || path_is_reserved(path))
 		return pin_above(s, path, len);
 	if (s->count == s->room) {
 		size_t room = s->room ? 2 * s->room : 64;

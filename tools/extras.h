@@ -18,7 +18,6 @@
 struct extras_input {
 	const struct diff_input *diff;
 	const struct exclude *exclude;
-	const char *pool; /* "" or "a/b/" */
 	struct store *store;
 	struct cache *cache; /* may be NULL */
 };

@@ -120,11 +120,6 @@ static void push_done(struct push *p)
 	notes_done(&p->failed);
 }
 
-static const char *option_pool(const struct push *p)
-{
-	return p->o->sources.pool;
-}
-
 static int interrupted(struct err *e)
 {
 	return session_interrupted() ? err_set(e, -ECANCELED, "interrupted")
@@ -153,7 +148,7 @@ static int start_lists(struct push *p, struct err *e)
 		p->prefix = NULL;
 		return err_set(e, -ENOMEM, "out of memory");
 	}
-	r = content_open_pool(&p->content, option_pool(p), e);
+	r = content_open_pool(&p->content, p->o->session->pool ?: "", e);
 	if (r)
 		return r;
 	return keylist_start(&p->listed, p->store, p->prefix, NULL, NULL, e);
@@ -272,7 +267,6 @@ static int find_extras(struct push *p, const struct diff_input *diff,
 	const struct extras_input in = {
 		.diff = diff,
 		.exclude = &p->o->sources.exclude,
-		.pool = inventory_pool(p->content.inventory),
 		.store = p->store,
 		.cache = p->session->cache,
 	};

@@ -158,29 +158,6 @@ static int look_in_tree(struct rm *rm, struct target *t, struct err *e)
 
 /* ---- objects ------------------------------------------------------------- */
 
-/* Tree keys and objects of any pool, which are not for rm. */
-static bool is_ours(const struct store_list_entry *entry)
-{
-	const char *slash = memrchr(entry->key, '/', entry->key_len);
-	size_t at = slash ? (size_t)(slash + 1 - entry->key) : 0;
-	const char *dir = entry->key;
-	struct pool_name name;
-	uint64_t seq;
-
-	if (name_parse_tree(entry->key + at, entry->key_len - at, &seq))
-		return true;
-	while ((dir = strstr(dir, POOL_DIR))) {
-		CLEANUP_FREE char *pool =
-			strndup(entry->key, (size_t)(dir - entry->key));
-
-		if (!pool ||
-		    name_parse_pool(pool, entry->key, entry->key_len, &name))
-			return true;
-		dir++;
-	}
-	return false;
-}
-
 static int choose_objects(struct target *t, struct err *e)
 {
 	const struct store_list *l = &t->below.all, *x = &t->exact.list;
@@ -190,7 +167,7 @@ static int choose_objects(struct target *t, struct err *e)
 	if (!t->doomed.objects || !t->doomed_exact.objects)
 		return no_memory(e);
 	for (size_t i = 0; i < l->count; i++)
-		if (!is_ours(&l->entries[i]))
+		if (!path_is_reserved(l->entries[i].key))
 			t->doomed.objects[t->doomed.count++] = &l->entries[i];
 	if (x->count && !strcmp(x->entries[0].key, t->path->key))
 		t->doomed_exact.objects[t->doomed_exact.count++] =
@@ -306,7 +283,7 @@ static int look_at(struct rm *rm, struct target *t, struct err *e)
 		refuse(rm, t, "is no path of a file");
 		return 0;
 	}
-	if (path_is_reserved(key, rm->o->pool) || path_is_reserved(key, "")) {
+	if (path_is_reserved(key)) {
 		refuse(rm, t, "is a reserved name");
 		return 0;
 	}

@@ -26,7 +26,6 @@ struct rm_path {
 };
 
 struct rm_options {
-	const char *pool; /* "" or "a/b/": its names are refused */
 	bool recursive;
 	bool force; /* what is not there is no failure */
 	bool dry_run;

@@ -15,11 +15,11 @@ int sources_dest(const struct sources *s, const char *dest, const char *prefix,
 	struct stat st;
 
 	if (s->count > 1 || s->files_from)
-		return dest_make_several(ret_dest, prefix, s->pool, e);
+		return dest_make_several(ret_dest, prefix, e);
 	if (stat(*s->srcs, &st) < 0)
 		return err_set(e, -errno, "'%s': %m", *s->srcs);
 	return dest_make(ret_dest, *s->srcs, S_ISDIR(st.st_mode), dest, prefix,
-			 s->pool, e);
+			 e);
 }
 
 /* ---- listing ------------------------------------------------------------ */
@@ -65,17 +65,12 @@ static int scan_all(const struct sources *s, const struct dest *dest,
 /* ---- what cannot be pushed ---------------------------------------------- */
 
 /* Names that would be taken for something else in the bucket. */
-static void check_name(const struct scan_entry *entry, const char *dir,
-		       const char *pool, struct notes *failed)
+static void check_name(const struct scan_entry *entry, struct notes *failed)
 {
-	CLEANUP_BUF struct buf key = BUF_INIT(2 * PATH_MAX_LEN + STORE_KEY_MAX);
 	const char *name = strrchr(entry->path, '/');
 
 	name = name ? name + 1 : entry->path;
-	(void)buf_add_str(&key, dir);
-	(void)buf_add(&key, entry->path, (size_t)(name - entry->path));
-	if (buf_error(&key) || name_is_reserved(key.data ? key.data : "", pool,
-						name, strlen(name)))
+	if (name_is_reserved(name, strlen(name)))
 		notes_add(failed, "'%s': the name is reserved", entry->path);
 	else if (!path_is_safe(entry->path, entry->path_len))
 		notes_add(failed, "'%s': the path is too long", entry->path);
@@ -116,8 +111,7 @@ int sources_scan(const struct sources *s, const struct dest *dest,
 	scan_sort(scan, failed);
 	for (size_t i = 0; i < scan->count; i++) {
 		if (scan->entries[i].path_len)
-			check_name(&scan->entries[i], dest->dir, s->pool,
-				   failed);
+			check_name(&scan->entries[i], failed);
 	}
 	if (notes_count(failed))
 		check_readable(scan, failed);

@@ -23,7 +23,6 @@ struct sources {
 	const char *files_from;
 	bool from0; /* names in it end in NUL */
 	struct exclude exclude;
-	const char *pool; /* "" or "a/b/": its name is reserved */
 };
 
 /* dest: as on the command line; prefix: what it points to. Errors: as dest_make;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A tree keeps the pool that it was founded with: a push that does not know of it
-# has begun to send to another one, and follows.
+# has begun to send to another one, and follows. No pool is ever shown.
 . "$(dirname "$0")/lib.sh"
 requires_program "$ASSETCTL"
 
@@ -20,6 +20,8 @@ check()
 	as_another "$ASSETCTL" pull -q "$SRC_URL/sub/deep" "$TMP/back.$STORE"
 	test "$(digest "$TMP/back.$STORE/k.$STORE")" = \
 		"$(digest "$TMP/k.$STORE")" || fail "trees differ"
+	! "$ASSETCTL" ls -R "$SRC_URL/" | grep -q '^p\|assetfs' ||
+		fail "the pool shows"
 	# It is that pool where the next one finds all of it.
 	as_another "$ASSETCTL" push --json "$TMP/k.$STORE/" "$SRC_URL/again" \
 		>"$TMP/json"

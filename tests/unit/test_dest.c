@@ -38,7 +38,7 @@ static void test_names(void)
 		struct err e = { 0 };
 
 		ok(!dest_make(&d, cases[i].src, cases[i].is_dir, cases[i].dest,
-			      cases[i].prefix, "", &e),
+			      cases[i].prefix, &e),
 		   "'%s' to '%s'", cases[i].src, cases[i].dest);
 		is_str(d.dir, cases[i].dir, "the directory");
 		is_str(d.name, cases[i].name, "the name");
@@ -49,18 +49,18 @@ static void test_names(void)
 static void test_refused(void)
 {
 	static const struct {
-		const char *src, *dest, *prefix, *pool;
+		const char *src, *dest, *prefix;
 		int want;
 	} cases[] = {
-		{ ".assetfs", "s3://b/", "", "", -EINVAL },
-		{ "K", "s3://b/.assetfs/", ".assetfs/", "", -EINVAL },
-		{ "K", "s3://b/.assetfs/x/", ".assetfs/x/", "", -EINVAL },
-		{ "K", "s3://b/p/.assetfs/", "p/.assetfs/", "p/", -EINVAL },
-		{ "K", "s3://b/p/.assetfs/", "p/.assetfs/", "", 0 },
-		{ ".assetfs-tree-0000000000000000", "s3://b/a/", "a/", "",
+		{ ".assetfs", "s3://b/", "", -EINVAL },
+		{ "K", "s3://b/.assetfs/", ".assetfs/", -EINVAL },
+		{ "K", "s3://b/.assetfs/x/", ".assetfs/x/", -EINVAL },
+		{ "K", "s3://b/p/.assetfs/", "p/.assetfs/", -EINVAL },
+		{ "K", "s3://b/p/assetfs/", "p/assetfs/", 0 },
+		{ ".assetfs-tree-0000000000000000", "s3://b/a/", "a/",
 		  -EINVAL },
-		{ "K", "s3://b/a/../c/", "a/../c/", "", -EINVAL },
-		{ "K", "s3://b/a//c/", "a//c/", "", -EINVAL },
+		{ "K", "s3://b/a/../c/", "a/../c/", -EINVAL },
+		{ "K", "s3://b/a//c/", "a//c/", -EINVAL },
 	};
 
 	for (size_t i = 0; i < TAP_COUNT(cases); i++) {
@@ -68,9 +68,9 @@ static void test_refused(void)
 		struct err e = { 0 };
 
 		is_int(dest_make(&d, cases[i].src, true, cases[i].dest,
-				 cases[i].prefix, cases[i].pool, &e),
-		       cases[i].want, "'%s' to '%s', pool '%s'", cases[i].src,
-		       cases[i].dest, cases[i].pool);
+				 cases[i].prefix, &e),
+		       cases[i].want, "'%s' to '%s'", cases[i].src,
+		       cases[i].dest);
 		dest_done(&d);
 	}
 }

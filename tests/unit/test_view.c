@@ -168,6 +168,7 @@ static void test_claims(struct store *s)
 	put(s, "k/old", "plain");
 	put(s, "k/new", "plain");
 	put(s, "k/obj", "plain");
+	put(s, "k/.assetfs/gc/0000000000000001", "of a pool");
 	put_tree(s, "k/", 3, files, TAP_COUNT(files));
 	put_tree(s, "k/void/", 1, deep, TAP_COUNT(deep));
 	v = open_view(s, "", 60000);
@@ -185,6 +186,7 @@ static void test_claims(struct store *s)
 	is_str(kind(v, "k/void/here"), "p", "and has its own");
 	is_str(kind(v, "k/.assetfs-tree-fffffffffffffffc"), "-", "reserved");
 	is_str(kind(v, ".assetfs"), "-", "the pool");
+	is_str(kind(v, "k/.assetfs"), "-", "a pool elsewhere");
 	is_str(kind(v, "k/../k"), "-", "unsafe");
 	names(v, "k", text, sizeof(text));
 	is_str(text, "new* obj old only* sub/ void/ ", "all names, sorted");
