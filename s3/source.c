@@ -245,7 +245,8 @@ static int take_sse(char **field, const char *word, const char *value,
 		       word, value ? value : "");
 }
 
-/* As s3fs has it: use_sse, use_sse=1, use_sse=kmsid[:ID]; "k" for "kmsid". */
+/* As s3fs has it: use_sse, use_sse=1, use_sse=kmsid[:ID]; "k" for "kmsid";
+ * without ID that of the environment, if there is one. */
 static int take_use_sse(struct source_options *o, const char *word,
 			const char *value, struct err *e)
 {
@@ -256,9 +257,11 @@ static int take_use_sse(struct source_options *o, const char *word,
 
 	if ((len == 1 && *value == 'k') ||
 	    (len == 5 && !strncmp(value, "kmsid", 5))) {
+		const char *id = colon ? colon + 1 : getenv("AWSSSEKMSID");
+
 		r = take_text(&o->sse, word, "aws:kms", e);
-		if (r > 0 && colon)
-			r = take_token(&o->sse_kms_key_id, word, colon + 1, e);
+		if (r > 0 && id)
+			r = take_token(&o->sse_kms_key_id, word, id, e);
 		return r;
 	}
 	if ((len == 1 && *value == 'c') ||

@@ -106,6 +106,20 @@ static void test_option_values(void)
 	source_options_done(&o);
 }
 
+static void test_key_of_environment(void)
+{
+	struct source_options o;
+
+	source_options_init(&o);
+	setenv("AWSSSEKMSID", "arn:aws:k/2", 1);
+	is_int(source_option(&o, "use_sse", "kmsid", NULL), 1, "kmsid");
+	is_str(o.sse_kms_key_id, "arn:aws:k/2", "the environment's key");
+	is_int(source_option(&o, "use_sse", "kmsid:arn:aws:k/1", NULL), 1, "ID");
+	is_str(o.sse_kms_key_id, "arn:aws:k/1", "the option's key");
+	unsetenv("AWSSSEKMSID");
+	source_options_done(&o);
+}
+
 /* What the words for what is put come to. */
 static void test_storage_words(void)
 {
@@ -299,6 +313,7 @@ int main(void)
 	test_options();
 	test_option_values();
 	test_storage_words();
+	test_key_of_environment();
 	test_together();
 	test_sources();
 	test_dirs(dir);
