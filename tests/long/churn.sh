@@ -532,11 +532,11 @@ keys=$(s3_keys .assetfs%2F | grep -v '^\.assetfs/gc/' || :)
 # lines KIND: how many lines workers have noted of that kind
 lines()
 {
-	cat "$TMP"/op/*."$1" 2>/dev/null | wc -l
+	find "$TMP/op" -name "*.$1" -exec cat {} + | wc -l
 }
 echo "# $round rounds: $(lines "done") done, $(lines killed) killed, $(lines \
 	failed) lines of failures"
-cat "$TMP"/op/*.failed 2>/dev/null | sed 's/[0-9a-f]\{16,\}/…/g; s/[0-9]\+/N/g' |
+find "$TMP/op" -name '*.failed' -exec cat {} + | sed 's/[0-9a-f]\{16,\}/…/g; s/[0-9]\+/N/g' |
 	sort | uniq -c | sort -rn | head -n 20
 # Most of it has to work, or little was tried.
 [ "$(lines "done")" -gt $((2 * $(lines failed))) ] ||
