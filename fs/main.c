@@ -12,6 +12,7 @@
 #include "fs/mountpoint.h"
 #include "fs/server.h"
 #include "s3/base/cleanup.h"
+#include "s3/base/io.h"
 #include "s3/base/pool.h"
 #include "s3/bill.h"
 #include "s3/source.h"
@@ -202,6 +203,7 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int rc;
 
+	io_hold_std();
 	options_init(&o);
 	rc = options_parse(&o, argc, argv, &e);
 	if (!rc && o.help) {

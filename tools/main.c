@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "s3/base/io.h"
 #include "s3/base/log.h"
 #include "tools/cmd.h"
 
@@ -95,6 +96,7 @@ int main(int argc, char **argv)
 {
 	int status;
 
+	io_hold_std();
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* Packs and frames go back to the system when they are freed: left to
 	 * itself, the limit for that rises with the first large one. */

@@ -197,3 +197,12 @@ int io_make_dirs(const char *path, mode_t mode, struct err *e)
 		return err_set(e, -ENOTDIR, "'%s' is not a directory", path);
 	return 0;
 }
+
+void io_hold_std(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			/* The lowest number that is free: fd. */
+			(void)open("/dev/null",
+				   fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}

@@ -1,5 +1,6 @@
 /*
- * Whole reads and writes, and small files replaced durably.
+ * Whole reads and writes, small files replaced durably, and the standard
+ * streams' places.
  *
  * Threads: any.
  */
@@ -40,3 +41,9 @@ int io_replace_file(const char *path, const void *data, size_t len, mode_t mode,
 		    struct err *e);
 /* mkdir -p. */
 int io_make_dirs(const char *path, mode_t mode, struct err *e);
+/*
+ * First thing in main: what is closed of stdin, stdout and stderr is opened so
+ * that using it fails (-EBADF), else the next file opened would take its place,
+ * and be written to by whoever prints.
+ */
+void io_hold_std(void);

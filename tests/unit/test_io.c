@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
@@ -80,6 +81,35 @@ static void test_whole(void)
 	(void)close(fd);
 }
 
+/* In a child: the streams of this one are needed. Its exit status: how many of
+ * the three can be used. */
+static int use_closed(void)
+{
+	char c = 'x';
+	int used = 0;
+
+	for (int fd = 0; fd < 3; fd++)
+		(void)close(fd);
+	io_hold_std();
+	if (open(path("w"), O_RDWR) != 3)
+		return 99;
+	used += read(0, &c, 1) >= 0;
+	used += write(1, &c, 1) >= 0;
+	used += write(2, &c, 1) >= 0;
+	return used;
+}
+
+static void test_std(void)
+{
+	pid_t child = fork();
+	int status = -1;
+
+	if (!child)
+		_exit(use_closed());
+	ok(waitpid(child, &status, 0) == child && WIFEXITED(status), "ends");
+	is_int(WEXITSTATUS(status), 0, "closed streams stay of no use");
+}
+
 int main(void)
 {
 	char command[64];
@@ -89,6 +119,7 @@ int main(void)
 	test_files();
 	test_dirs();
 	test_whole();
+	test_std();
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
 	if (system(command))
 		printf("# '%s' stays\n", dir);
