@@ -103,6 +103,7 @@ void conn_free(struct conn *c, int64_t now)
 	flow_done(&c->down);
 	free(c->head);
 	free(c->copy);
+	free(c->again);
 	free(c->page);
 	free(c);
 }
@@ -253,7 +254,8 @@ static bool pull_request(struct conn *c, int64_t now, int64_t *wake)
 	if (c->request_state == REQUEST_HEAD) {
 		n = read_head(c, &c->client);
 		if (n > 0)
-			n = request_begin(c, now) < 0 ? -1 : 1;
+			n = c->close_on_next || request_begin(c, now) < 0 ? -1
+									  : 1;
 		c->dead |= n < 0;
 		if (n <= 0)
 			return false;
@@ -300,12 +302,13 @@ static void answer_error(struct conn *c, int64_t now)
 	int body_len, head_len;
 
 	date_now(c->proxy, date, sizeof(date));
-	body_len =
-		snprintf(body, sizeof(body),
-			 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-			 "<Error><Code>%s</Code><Message>scripted fault"
-			 "</Message><RequestId>proxy-%ju</RequestId></Error>",
-			 c->fault.code, (uintmax_t)c->seq);
+	body_len = snprintf(
+		body, sizeof(body),
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+		"%s<Error><Code>%s</Code><Message>scripted fault"
+		"</Message><RequestId>proxy-%ju</RequestId></Error>%s",
+		c->fault.of_key ? "<DeleteResult>" : "", c->fault.code,
+		(uintmax_t)c->seq, c->fault.of_key ? "</DeleteResult>" : "");
 	head_len = snprintf(head, sizeof(head),
 			    "HTTP/1.1 %d %s\r\nContent-Type: application/xml"
 			    "\r\nContent-Length: %d\r\nDate: %s\r\n"
@@ -476,16 +479,20 @@ static void response_read(struct conn *c, int64_t now, bool whole)
 		forward_again(c, now);
 		return;
 	}
-	if (whole && copy_is_whole(c, FAULT_REPEAT_ANSWER))
-		flow_append(&c->down, now, c->copy, c->copy_len);
+	if (whole && copy_is_whole(c, FAULT_REPEAT_ANSWER)) {
+		free(c->again);
+		c->again = c->copy;
+		c->again_len = c->copy_len;
+		c->copy = NULL;
+	}
+	c->close_on_next = c->fault.action == FAULT_CLOSE_KEEPALIVE;
 	c->response_body.done = true;
 	if (c->fault.action == FAULT_STALL_BODY)
 		return; /* as far as the client can tell it goes on */
 	c->response_state = RESPONSE_READ;
 	c->broken = !whole && c->fault.action == FAULT_NONE;
 	if (!whole || c->response.closes || c->fault.action == FAULT_CUT ||
-	    c->fault.action == FAULT_LOSE_ANSWER ||
-	    c->fault.action == FAULT_CLOSE_KEEPALIVE)
+	    c->fault.action == FAULT_LOSE_ANSWER)
 		c->close_after = true;
 }
 
@@ -538,6 +545,8 @@ static int response_begin(struct conn *c, int64_t now)
 	if (c->response.status >= 200) {
 		c->response_state = RESPONSE_BODY;
 		response_apply_fault(c);
+		flow_append(&c->down, now, c->again, c->again_len);
+		c->again_len = 0;
 	}
 	if ((c->fault.action != FAULT_LOSE_ANSWER && !answer_is_dropped(c)) ||
 	    c->response.status < 200) {

@@ -79,6 +79,12 @@ struct conn {
 	char *copy; /* FAULT_TWICE: request, FAULT_REPEAT_ANSWER: response */
 	size_t copy_len; /* over COPY_MAX: not all of it is there */
 	bool forwarded_again; /* FAULT_TWICE */
+
+	/* for the next request on this connection */
+	bool close_on_next;
+	char *again; /* an answer that goes before its own */
+	size_t again_len;
+
 	char *page; /* a listing on its way, collected for its times */
 	size_t page_len;
 	bool broken; /* the server's answer did not come to its end */

@@ -17,6 +17,7 @@ static const struct {
 } actions[] = {
 	{ "status", FAULT_STATUS, 2 },
 	{ "ok-error", FAULT_STATUS, 1 },
+	{ "key-error", FAULT_STATUS, 1 },
 	{ "404", FAULT_STATUS, 0 },
 	{ "403", FAULT_STATUS, 0 },
 	{ "cut-before", FAULT_CUT_BEFORE, 0 },
@@ -94,6 +95,7 @@ static int parse_action(const char *word, char arguments[2][FAULT_WORD], int n,
 		memcpy(f->code, arguments[1], FAULT_WORD);
 	} else if (n == 1) {
 		f->status = 200;
+		f->of_key = !strcmp(word, "key-error");
 		memcpy(f->code, arguments[0], FAULT_WORD);
 	} else {
 		f->status = atoi(word);

@@ -12,6 +12,8 @@
  *   status CODE S3CODE   answer with an S3 error, forward nothing
  *   404, 403             the same with NoSuchKey and AccessDenied
  *   ok-error S3CODE      answer 200 with an Error body, forward nothing
+ *   key-error S3CODE     answer 200 with a DeleteResult that has an Error for
+ *                        one key, forward nothing
  *   cut-before           close once the request is read, forward nothing
  *   away MS              the same, with all other connections, and refuse new
  *                        ones for that long
@@ -21,13 +23,15 @@
  *   stall-body BYTES     send BYTES of the response body, then nothing
  *   short                half the body, with the Content-Length to match
  *   flip OFFSET          change one byte of the response body
- *   close-keepalive      answer fully, then close though it was not said
+ *   close-keepalive      answer fully, then close though it was not said, just
+ *                        when the next request comes on that connection
  *   delay MS             the answer comes that much later
  *   flip-up OFFSET       change one byte of the request body
  *   twice                forward the request again once it is answered; the
  *                        client gets the second answer (as from a middlebox
  *                        that repeats; up to 1 MiB)
- *   repeat-answer        send the whole answer twice (up to 1 MiB)
+ *   repeat-answer        send the whole answer again, before that to the next
+ *                        request on that connection (up to 1 MiB)
  */
 #ifndef PROXY_FAULT_H
 #define PROXY_FAULT_H
@@ -63,6 +67,7 @@ struct fault {
 	char name[24]; /* the action's word, "-" for none */
 	uint64_t value; /* bytes, offset or milliseconds */
 	int status; /* FAULT_STATUS */
+	bool of_key; /* FAULT_STATUS: within a DeleteResult */
 	char code[FAULT_WORD]; /* FAULT_STATUS: the S3 error code */
 };
 

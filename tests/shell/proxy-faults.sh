@@ -118,10 +118,13 @@ expect 0 200 100000
 # The second answer is nobody's.
 set_faults 'GET * 1 repeat-answer'
 exec 3<>"/dev/tcp/127.0.0.1/${PROXY_URL##*:}"
-printf 'GET /%s/key HTTP/1.1\r\nHost: x\r\n\r\n' "$BUCKET" >&3
-timeout 2 cat <&3 >"$out" || :
+for method in GET HEAD; do
+	printf '%s /%s/key HTTP/1.1\r\nHost: x\r\n\r\n' $method "$BUCKET" >&3
+	timeout 2 cat <&3 >"$out" || :
+done
 exec 3<&-
 test "$(grep -c 'HTTP/1.1 403' "$out")" = 2 || fail "repeat-answer"
+test "$(grep -c '<Error>' "$out")" = 1 || fail "repeat-answer: no body"
 
 set_faults 'GET key 1 away 1000'
 expect 52 000 0
@@ -132,6 +135,6 @@ set_faults
 
 faults=$(cut -f 12 "$PROXY_LOG" | sort | uniq -c | awk '{ print $2 $1 }' |
 	tr '\n' ' ')
-want="-13 4031 4041 away1 close-keepalive2 cut1 cut-before1 delay1 flip1 flip-up1"
+want="-14 4031 4041 away1 close-keepalive2 cut1 cut-before1 delay1 flip1 flip-up1"
 want="$want lose-answer1 ok-error2 repeat-answer1 short1 stall1 stall-body1 status3 twice2 "
 test "$faults" = "$want" || fail "log: $faults"
