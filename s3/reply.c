@@ -369,6 +369,27 @@ static void read_result(struct reply *a, const struct request *r,
 		       "the reply is no well-formed answer to this");
 }
 
+static void read_list(struct reply *a, const struct request *r,
+		      const struct xfer_req *x, const struct reply_names *names,
+		      struct store_req *req)
+{
+	const struct body_error none = { .code = "" };
+	struct store_list *l = &req->list;
+	int result = body_read_list(
+		l, r->key, x->reply.data ? x->reply.data : "", x->reply.len);
+
+	if (!result && l->truncated && req->continuation &&
+	    !strcmp(l->next, req->continuation)) {
+		broken(a, FAULT_DOUBT,
+		       "the next page is to be this one again: the listing "
+		       "would never end");
+		store_list_done(l);
+		store_list_init(l);
+		return;
+	}
+	read_result(a, r, x, result, &none, names);
+}
+
 static void read_deleted(struct reply *a, const struct request *r,
 			 const struct xfer_req *x,
 			 const struct reply_names *names)
@@ -409,8 +430,7 @@ static void read_success(struct reply *a, const struct request *r,
 		read_put(a, r, x, names, req);
 		break;
 	case STORE_LIST:
-		result = body_read_list(&req->list, r->key, data, x->reply.len);
-		read_result(a, r, x, result, &error, names);
+		read_list(a, r, x, names, req);
 		break;
 	case STORE_COPY:
 	case STORE_UPLOAD_FINISH:

@@ -21,8 +21,8 @@
 
 #define STEPS_MAX 8
 #define DATE "Date: Fri, 24 May 2013 00:00:00 GMT\r\n"
-#define FIELDS                                                                 \
-	"ETag: \"e1\"\r\nLast-Modified: Fri, 24 May 2013 00:00:00 GMT\r\n"
+#define MODIFIED_FIELD "Last-Modified: Fri, 24 May 2013 00:00:00 GMT\r\n"
+#define FIELDS "ETag: \"e1\"\r\n" MODIFIED_FIELD
 #define REPLY(status, len, fields, body)                                       \
 	"HTTP/1.1 " status "\r\nContent-Length: " len "\r\n" fields "\r"       \
 	"\n" body
@@ -258,6 +258,12 @@ static const struct store_part parts[] = {
 #define MD5_FIELDS                                                             \
 	"ETag: \"5d41402abc4b2a76b9719d911017c592\"\r\n"                       \
 	"Last-Modified: Fri, 24 May 2013 00:00:00 GMT\r\n"
+#define LIST_TO(token)                                                         \
+	"<ListBucketResult><Name>bucket</Name><IsTruncated>true"               \
+	"</IsTruncated><NextContinuationToken>" token                          \
+	"</NextContinuationToken><Contents><Key>k</Key><LastModified>"         \
+	"2023-05-24T10:20:30Z</LastModified><ETag>e</ETag><Size>1</Size>"      \
+	"</Contents></ListBucketResult>"
 #define GET_OK REPLY("200 OK", "5", FIELDS, "hello")
 #define PART_OK(range, len, body)                                              \
 	REPLY("206 Partial Content", len,                                      \
@@ -275,6 +281,7 @@ struct request_case {
 	const char *out; /* GET: "<" and the content */
 	uint64_t offset, length;
 	const char *if_match;
+	const char *continuation;
 	bool if_absent;
 	const char *says; /* part of the error's text */
 	uint64_t takes_ms; /* at least */
@@ -328,6 +335,41 @@ static const struct request_case cases[] = {
 	  .steps = FOUR_TIMES(EMPTY("200 OK")),
 	  .code = -EIO,
 	  .requests = 4 },
+	{ .name = "HEAD without length",
+	  .op = STORE_HEAD,
+	  .steps = FOUR_TIMES("HTTP/1.1 200 OK\r\nConnection: close\r\n" FIELDS
+			      "\r\n"),
+	  .code = -EIO,
+	  .requests = 4 },
+	{ .name = "GET without ETag, without Last-Modified",
+	  .op = STORE_GET,
+	  .steps = { { .reply = REPLY("200 OK", "5", MODIFIED_FIELD, "hello") },
+		     { .reply = REPLY("200 OK", "5", "ETag: \"e1\"\r\n",
+				      "hello") },
+		     { .reply = GET_OK } },
+	  .code = 0,
+	  .requests = 3,
+	  .out = "<hello" },
+	{ .name = "GET: not modified, though not asked",
+	  .op = STORE_GET,
+	  .steps = { { .reply = "HTTP/1.1 304 Not Modified\r\n" FIELDS
+				"\r\n" } },
+	  .code = -EIO,
+	  .requests = 1,
+	  .out = "<" },
+	{ .name = "GET: told to go on, and hints, before the answer",
+	  .op = STORE_GET,
+	  .steps = { { .reply = "HTTP/1.1 100 Continue\r\n\r\n"
+				"HTTP/1.1 103 Early Hints\r\nETag: \"e0\"\r\n"
+				"Content-Length: 7\r\n\r\n" GET_OK } },
+	  .code = 0,
+	  .requests = 1,
+	  .out = "<hello" },
+	{ .name = "PUT without ETag",
+	  .op = STORE_PUT,
+	  .steps = { { .reply = EMPTY("200 OK") }, { .reply = OK_EMPTY } },
+	  .code = 0,
+	  .requests = 2 },
 	{ .name = "slow down",
 	  .op = STORE_GET,
 	  .steps = { { .reply = ERROR("503 Slow Down", "SlowDown") },
@@ -429,6 +471,18 @@ static const struct request_case cases[] = {
 		     { .reply = PART_OK("1-2/5", "2", "el") } },
 	  .code = 0,
 	  .requests = 2,
+	  .out = "<el",
+	  .offset = 1,
+	  .length = 2 },
+	{ .name = "ranges of an object of another size",
+	  .op = STORE_GET,
+	  .steps = { { .reply = PART_OK("1-2/2", "2", "el") },
+		     { .reply = PART_OK("1-2/*", "2", "el") },
+		     { .reply = REPLY("206 Partial Content", "2", FIELDS,
+				      "el") },
+		     { .reply = PART_OK("1-2/5", "2", "el") } },
+	  .code = 0,
+	  .requests = 4,
 	  .out = "<el",
 	  .offset = 1,
 	  .length = 2 },
@@ -701,6 +755,20 @@ static const struct request_case cases[] = {
 		     { .reply = DOCUMENT("200 OK", LIST_EMPTY) } },
 	  .code = 0,
 	  .requests = 3 },
+	{ .name = "LIST: the next page is this one, then another",
+	  .op = STORE_LIST,
+	  .steps = { { .reply = DOCUMENT("200 OK", LIST_TO("here")) },
+		     { .reply = DOCUMENT("200 OK", LIST_TO("there")) } },
+	  .code = 0,
+	  .requests = 2,
+	  .continuation = "here" },
+	{ .name = "LIST: the next page is always this one",
+	  .op = STORE_LIST,
+	  .steps = FOUR_TIMES(DOCUMENT("200 OK", LIST_TO("here"))),
+	  .code = -EIO,
+	  .requests = 4,
+	  .continuation = "here",
+	  .says = "would never end" },
 	{ .name = "GET: an error of status 200",
 	  .op = STORE_GET,
 	  .steps = { { .reply = ERROR("200 OK", "InternalError") },
@@ -769,6 +837,7 @@ static void fill(struct store_req *req, const struct request_case *c,
 	req->offset = c->offset;
 	req->length = c->length;
 	req->if_match = c->if_match;
+	req->continuation = c->continuation;
 	req->if_absent = c->if_absent;
 	req->out = c->op == STORE_GET ? out : NULL;
 	req->body = "body";
@@ -893,11 +962,12 @@ static void test_clock(void)
 /* Each answer names another region: it is followed, but not for ever. */
 static void test_regions(void)
 {
-#define MOVED(region)                                                          \
+#define SENT_TO(status, region)                                                \
 	{                                                                      \
-		.reply = REPLY("301 Moved Permanently", "0",                   \
+		.reply = REPLY(status, "0",                                    \
 			       "x-amz-bucket-region: " region "\r\n", "")      \
 	}
+#define MOVED(region) SENT_TO("301 Moved Permanently", region)
 	static const struct step three[STEPS_MAX] = { MOVED("eu-west-1"),
 						      MOVED("eu-west-2"),
 						      MOVED("eu-west-3"),
@@ -907,7 +977,14 @@ static void test_regions(void)
 		MOVED("eu-west-2"), MOVED("eu-west-1"),
 	};
 	static const struct step hostile[STEPS_MAX] = { MOVED("evil.com/x") };
+	static const struct step bare[][STEPS_MAX] = {
+		{ SENT_TO("301 Moved", "eu-west-1"), { .reply = OK_EMPTY } },
+		{ SENT_TO("307 Moved", "eu-west-1"), { .reply = OK_EMPTY } },
+		{ SENT_TO("400 Bad", "eu-west-1"), { .reply = OK_EMPTY } },
+		{ SENT_TO("403 No", "eu-west-1"), { .reply = OK_EMPTY } },
+	};
 #undef MOVED
+#undef SENT_TO
 	struct store *s = open_store(server.port);
 	struct err e = { 0 };
 
@@ -921,6 +998,18 @@ static void test_regions(void)
 	is_int(get(s, 5000, &e), -EIO, "no region can be called that");
 	is_int(arrived(), 1, "and none is asked");
 	store_free(s);
+
+	for (size_t i = 0; i < TAP_COUNT(bare); i++) {
+		struct store_req req;
+
+		s = open_store(server.port);
+		script(bare[i]);
+		store_req_init(&req, STORE_HEAD, "key");
+		is_int(store_run(s, &req, &e), 0, "HEAD, told by a field");
+		ok(asked(1, "/eu-west-1/s3/aws4_request"), "is sent there");
+		store_req_done(&req);
+		store_free(s);
+	}
 }
 
 /* ---- options ------------------------------------------------------------ */
