@@ -562,7 +562,7 @@ static void on_exchange(struct xfer_req *x)
 	struct call *c = container_of(x, struct call, xfer);
 
 	c->maybe_done |= x->resent;
-
+	c->retry.deadline_ms = x->deadline_ms; /* it may have been moved */
 	if ((c->request.op == STORE_LIST || c->request.op == STORE_GET) &&
 	    x->received > HASH_INLINE_MAX / 4 && !c->req->offset) {
 		c->job.run = run_settle;
@@ -589,6 +589,10 @@ struct call *call_new(struct http_store *s, struct store_req *req)
 	retry_init(&c->retry, now_ms, timeout_ms);
 	c->xfer.priority = req->priority;
 	c->xfer.deadline_ms = c->retry.deadline_ms;
+	/* What the caller set is a limit: after it, he relies on nothing being
+	 * asked any more. */
+	c->xfer.latest_ms = req->timeout_ms ? now_ms + req->timeout_ms
+					    : UINT64_MAX;
 	c->xfer.prepare = prepare;
 	c->xfer.done = on_exchange;
 	c->out_start = req->out ? req->out->len : 0;

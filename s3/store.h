@@ -134,8 +134,10 @@ struct store_req {
 	enum store_priority priority;
 	const char *key; /* LIST: the prefix; CONFIG: "versioning" or
 			    "lifecycle" */
-	uint32_t timeout_ms; /* in all, with repetitions; at most, and with 0,
-				the store's */
+	/* In all, with repetitions; at most, and with 0, the store's, which
+	 * does not count while this process is stopped or the machine
+	 * suspended. */
+	uint32_t timeout_ms;
 	bool tidies; /* clears up after what was broken off: store_stop lets it
 			be; wants a short timeout_ms */
 	void (*done)(struct store_req *req);

@@ -31,6 +31,7 @@
 
 #define TICK_MS 1000
 #define IDLE_MS 60000
+#define STOPPED_MS 2000
 
 struct xfer {
 	struct xfer_options o; /* set at open, then constant */
@@ -56,6 +57,7 @@ struct xfer {
 	uint64_t due_ms; /* when delayed and waiting are to be looked at */
 	uint64_t gate_ms; /* no start before: throttled */
 	uint64_t tick_ms; /* when running ones are to be looked at */
+	uint64_t awake_ms; /* when the thread ran last, or was to run again */
 	struct hedge hedge;
 	size_t races; /* requests with two exchanges */
 };
@@ -164,6 +166,48 @@ static void open_ahead(struct xfer *x, size_t count)
 	have = have > x->running_count ? have - x->running_count : 0;
 	if (count > have)
 		sockets_expect(&x->sockets, count - have);
+}
+
+/* Once for a request, though it may have two exchanges. */
+static void move_deadline(struct xfer_req *req, uint64_t now_ms, uint64_t by_ms)
+{
+	uint64_t to_ms = req->deadline_ms + by_ms;
+
+	if (!req->deadline_ms || req->deadline_ms >= req->latest_ms ||
+	    req->stopped_ms == now_ms)
+		return;
+	req->deadline_ms = to_ms < req->latest_ms ? to_ms : req->latest_ms;
+	req->stopped_ms = now_ms;
+}
+
+static void move_deadlines(struct list *reqs, uint64_t now_ms, uint64_t by_ms)
+{
+	list_for_each (pos, reqs)
+		move_deadline(req_of(pos), now_ms, by_ms);
+}
+
+/*
+ * The time. The thread never stays away for long by itself: what it missed, all
+ * of the process did, and that is no fault of a server's.
+ */
+static uint64_t notice_time(struct xfer *x)
+{
+	uint64_t now_ms = clock_now_ms(), missed_ms;
+
+	missed_ms = now_ms > x->awake_ms ? now_ms - x->awake_ms : 0;
+	x->awake_ms = now_ms;
+	if (missed_ms < STOPPED_MS)
+		return now_ms;
+	log_debug("this process was stopped for %llu ms",
+		  (unsigned long long)missed_ms);
+	list_for_each (pos, &x->running)
+		move_deadline(exchange_of(pos)->req, now_ms, missed_ms);
+	move_deadlines(&x->delayed, now_ms, missed_ms);
+	for (int i = 0; i < STORE_PRIORITY_COUNT; i++)
+		move_deadlines(&x->waiting[i], now_ms, missed_ms);
+	LOCK_SCOPE(&x->lock);
+	move_deadlines(&x->incoming, now_ms, missed_ms);
+	return now_ms;
 }
 
 /* Takes over what other threads asked for. Returns whether to end. */
@@ -440,20 +484,22 @@ static void *transfer_thread(void *arg)
 
 	while (!stop) {
 		uint64_t now_ms;
-		int running;
+		int running, wait;
 
 		(void)curl_multi_perform(x->multi, &running);
+		(void)notice_time(x);
 		end_races(x);
 		collect(x);
 		stop = take_orders(x);
-		now_ms = clock_now_ms();
+		now_ms = notice_time(x);
 		look_through(x, now_ms);
 		check_running(x, now_ms);
 		start_waiting(x, now_ms);
 		start_races(x, now_ms);
+		wait = wait_ms(x, now_ms);
+		x->awake_ms += (uint64_t)wait;
 		if (!stop)
-			(void)curl_multi_poll(x->multi, NULL, 0,
-					      wait_ms(x, now_ms), NULL);
+			(void)curl_multi_poll(x->multi, NULL, 0, wait, NULL);
 	}
 	return NULL;
 }
@@ -511,6 +557,7 @@ int xfer_open(struct xfer **ret_xfer, const struct xfer_options *o,
 	sockets_init(&x->sockets);
 	hedge_init(&x->hedge);
 	x->due_ms = UINT64_MAX;
+	x->awake_ms = clock_now_ms();
 	x->o = *o;
 	x->o.ca_bundle = NULL;
 	if (o->ca_bundle) {

@@ -45,6 +45,9 @@ struct xfer_req {
 	enum store_priority priority;
 	uint64_t start_ms; /* not before; clock_now_ms; 0: now */
 	uint64_t deadline_ms; /* clock_now_ms; 0: none */
+	/* While this process is stopped or the machine suspended the deadline
+	 * moves on, up to here; 0: not at all. */
+	uint64_t latest_ms;
 	uint32_t stall_ms; /* 0: 30 s */
 	bool fresh; /* on a connection of its own */
 	enum hedge_kind hedge; /* may be set by `prepare` too */
@@ -84,6 +87,7 @@ struct xfer_req {
 	struct list link;
 	bool cancelled;
 	uint32_t running; /* exchanges */
+	uint64_t stopped_ms; /* when the deadline was moved last */
 	const struct exchange *first; /* that was answered first */
 	uint64_t begin_ms, answer_ms; /* sent, and first answered */
 };

@@ -1495,6 +1495,59 @@ static void test_stall(void)
 	lock_done(&p.w.lock);
 }
 
+/* Holds up the transfer thread, as when the process is stopped. */
+static void hold_up(struct store_req *req)
+{
+	(void)usleep(3500000);
+	count_done(req);
+}
+
+/*
+ * Time in which this process did not run is no time in which the server did not
+ * answer; but nobody is asked after what the caller had set as the last moment.
+ */
+static void test_stopped(void)
+{
+	static const struct step steps[STEPS_MAX] = {
+		{ .reply = "", .manner = STALL },
+		{ .reply = OK_EMPTY },
+		{ .reply = OK_EMPTY },
+	};
+	static const char *const words[] = { "retry_timeout", "2", NULL };
+	static const uint32_t limits_ms[] = { 0, 60000, 2000 };
+
+	for (size_t i = 0; i < TAP_COUNT(limits_ms); i++) {
+		struct store *s = open_with(server.port, words);
+		struct waiter w = { .done = 0 };
+		struct store_req req[2];
+
+		lock_init(&w.lock, LOCK_RANK_BASE);
+		cond_init(&w.wake);
+		script(steps);
+		for (size_t n = 0; n < 2; n++) {
+			store_req_init(&req[n], STORE_HEAD, "key");
+			req[n].timeout_ms = limits_ms[i];
+			req[n].done = n ? hold_up : count_done;
+			req[n].arg = &w;
+			store_submit(s, &req[n]);
+			while (!arrived())
+				(void)usleep(100);
+		}
+		lock_take(&w.lock);
+		while (w.done < 2)
+			cond_wait(&w.wake, &w.lock);
+		lock_drop(&w.lock);
+		is_int(req[0].err.code, limits_ms[i] == 2000 ? -ETIMEDOUT : 0,
+		       "stopped past the deadline, asked with %u ms: %s",
+		       limits_ms[i], req[0].err.text);
+		for (size_t n = 0; n < 2; n++)
+			store_req_done(&req[n]);
+		store_free(s);
+		(void)pthread_cond_destroy(&w.wake);
+		lock_done(&w.lock);
+	}
+}
+
 struct hedge_case {
 	const char *name;
 	enum store_op op;
@@ -1661,6 +1714,7 @@ int main(void)
 	test_cancel();
 	test_priority();
 	test_stall();
+	test_stopped();
 	test_hedge();
 	test_hedge_cancel();
 	return tap_done();
