@@ -7,6 +7,7 @@
 
 #include "cache/names.h"
 #include "s3/base/cleanup.h"
+#include "s3/base/clock.h"
 #include "tools/keylist.h"
 
 int diff_key(struct buf *out, const char *dir, const struct scan_entry *entry)
@@ -164,7 +165,7 @@ static bool same_attributes(const struct catalog_entry *have,
 {
 	return have->mode == entry->st.st_mode &&
 	       have->uid == entry->st.st_uid && have->gid == entry->st.st_gid &&
-	       have->mtime_ns == scan_mtime_ns(&entry->st);
+	       have->mtime_ns == clock_ns_of(&entry->st.st_mtim);
 }
 
 static void refuse_kind(const struct catalog_entry *have,
@@ -335,7 +336,7 @@ static void set_attr(struct catalog_attr *attr, const struct scan_entry *entry)
 		.size = S_ISDIR(entry->st.st_mode)
 				? 0
 				: (uint64_t)entry->st.st_size,
-		.mtime_ns = scan_mtime_ns(&entry->st),
+		.mtime_ns = clock_ns_of(&entry->st.st_mtim),
 	};
 }
 

@@ -14,6 +14,7 @@
 
 #include "cache/names.h"
 #include "s3/base/cleanup.h"
+#include "s3/base/clock.h"
 #include "s3/body.h"
 #include "tools/keylist.h"
 #include "tools/plain_put.h"
@@ -99,7 +100,7 @@ static int make_meta(struct meta *m, const struct scan_entry *entry)
 		.mode = entry->st.st_mode,
 		.uid = entry->st.st_uid,
 		.gid = entry->st.st_gid,
-		.mtime_ns = scan_mtime_ns(&entry->st),
+		.mtime_ns = clock_ns_of(&entry->st.st_mtim),
 	};
 	char hex[HASH_HEX];
 	int r = meta_from_posix(m, &p);
@@ -119,7 +120,7 @@ static bool same_attributes(const struct meta *have,
 	return p.has_mode && p.mode == entry->st.st_mode && p.has_uid &&
 	       p.uid == entry->st.st_uid && p.has_gid &&
 	       p.gid == entry->st.st_gid && p.has_mtime &&
-	       p.mtime_ns == scan_mtime_ns(&entry->st);
+	       p.mtime_ns == clock_ns_of(&entry->st.st_mtim);
 }
 
 static bool same_content(const struct meta *have,

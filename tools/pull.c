@@ -105,11 +105,6 @@ static struct target_attr attr_of(const struct view_node *node)
 	};
 }
 
-static int64_t mtime_of(const struct stat *st)
-{
-	return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
-}
-
 /* Of a plain link the target is not known without a request; its length and
  * time are trusted then, as they are for a file's content. */
 static bool same_link(const struct target *t, const struct view_node *node,
@@ -139,13 +134,13 @@ static bool same_content(const struct pull *p, const struct view_node *node,
 	if (cache && node->kind == VIEW_PACKED && node->size &&
 	    !cache_file_hashes(cache, st, &hashes))
 		return want_hashes_are(node, hashes);
-	return mtime_of(st) == node->mtime_ns;
+	return clock_ns_of(&st->st_mtim) == node->mtime_ns;
 }
 
 static bool same_attrs(const struct target *t, const struct view_node *node,
 		       const struct stat *st)
 {
-	if (mtime_of(st) != node->mtime_ns ||
+	if (clock_ns_of(&st->st_mtim) != node->mtime_ns ||
 	    (t->owner && (st->st_uid != node->uid || st->st_gid != node->gid)))
 		return false;
 	return S_ISLNK(st->st_mode) ||

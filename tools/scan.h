@@ -99,8 +99,3 @@ bool scan_same_file(const struct stat *a, const struct stat *b);
 
 /* The order of catalogs: by directory, then by name. */
 int scan_compare(const char *a, size_t a_len, const char *b, size_t b_len);
-
-static inline int64_t scan_mtime_ns(const struct stat *st)
-{
-	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-}

@@ -16,6 +16,7 @@
 #include "cache/index.h"
 #include "cache/names.h"
 #include "cache/pack.h"
+#include "s3/base/clock.h"
 #include "tools/blob.h"
 #include "tools/hashing.h"
 
@@ -165,7 +166,7 @@ static int pack_file(struct item *it, struct pack_writer *w,
 		.mode = file->st.st_mode,
 		.uid = file->st.st_uid,
 		.gid = file->st.st_gid,
-		.mtime_ns = scan_mtime_ns(&file->st),
+		.mtime_ns = clock_ns_of(&file->st.st_mtim),
 		.size = size,
 		.data = data,
 		.hashes = file->hashes,

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <sys/random.h>
-#include <time.h>
 
 static uint64_t now_ns(clockid_t id)
 {
@@ -25,6 +24,16 @@ uint64_t clock_now_ns(void)
 int64_t clock_wall_s(void)
 {
 	return (int64_t)(now_ns(CLOCK_REALTIME) / 1000000000u);
+}
+
+int64_t clock_ns_of(const struct timespec *t)
+{
+	int64_t ns;
+
+	if (__builtin_mul_overflow((int64_t)t->tv_sec, 1000000000, &ns) ||
+	    __builtin_add_overflow(ns, t->tv_nsec, &ns))
+		return t->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
 }
 
 void backoff_init(struct backoff *b, uint32_t base_ms, uint32_t cap_ms)

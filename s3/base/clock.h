@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Milliseconds of CLOCK_BOOTTIME: counts suspension, never goes back. */
 uint64_t clock_now_ms(void);
@@ -14,6 +15,9 @@ uint64_t clock_now_ms(void);
 uint64_t clock_now_ns(void);
 /* Seconds since the epoch by this host's clock. */
 int64_t clock_wall_s(void);
+/* Nanoseconds since the epoch. What 64 bits cannot say (before 1677, after 2262;
+ * file systems know such times) becomes the nearest that they can. */
+int64_t clock_ns_of(const struct timespec *t);
 
 /*
  * Exponential back-off with full jitter: the n-th call, counted from 0, yields

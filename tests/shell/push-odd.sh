@@ -40,6 +40,15 @@ chmod 1777 "$t/empty"
 push_tree "$t" "$SRC_URL/" -q
 same "$SRC_URL/t" "$t"
 
+# Years that some file systems know, and 64 bits of nanoseconds do not.
+mkdir "$TMP/years"
+if touch -d '2400-01-01' "$TMP/years/far" &&
+	[ "$(date -r "$TMP/years/far" +%Y)" = 2400 ]; then
+	push_tree "$TMP/years" "$SRC_URL/" -q
+	"$ASSETCTL" ls -l "$SRC_URL/years" | grep -q ' 2262-04-11T.* far$' ||
+		fail "2400 became $("$ASSETCTL" ls -l "$SRC_URL/years")"
+fi
+
 # Sockets, pipes and devices are skipped, each by name, and all else goes up.
 mkfifo "$t/empty/pipe"
 [ "$(id -u)" != 0 ] || mknod "$t/empty/device" c 1 3

@@ -65,6 +65,29 @@ static void test_random(void)
 	is_int(random_below(1), 0, "nothing to choose from");
 }
 
+static void test_ns_of(void)
+{
+	static const struct {
+		struct timespec t;
+		int64_t ns;
+	} cases[] = {
+		{ { 0, 0 }, 0 },
+		{ { 1, 2 }, 1000000002 },
+		{ { -1, 999999999 }, -1 },
+		{ { -2, 500000000 }, -1500000000 },
+		{ { 9223372036, 854775807 }, INT64_MAX },
+		{ { 9223372036, 854775808 }, INT64_MAX },
+		{ { 13569465600, 0 }, INT64_MAX }, /* the year 2400 */
+		{ { INT64_MAX, 999999999 }, INT64_MAX },
+		{ { -9223372036, 0 }, -9223372036000000000 },
+		{ { -9223372038, 0 }, INT64_MIN },
+		{ { INT64_MIN, 0 }, INT64_MIN },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_int(clock_ns_of(&cases[i].t), cases[i].ns, "ns of a time");
+}
+
 int main(void)
 {
 	uint64_t ms = clock_now_ms(), ns = clock_now_ns();
@@ -76,5 +99,6 @@ int main(void)
 	ok(clock_wall_s() > 1600000000, "wall");
 	test_backoff();
 	test_random();
+	test_ns_of();
 	return tap_done();
 }

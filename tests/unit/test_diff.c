@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3/base/clock.h"
 #include "s3/base/cleanup.h"
 #include "tests/unit/builder.h"
 #include "tests/unit/tap.h"
@@ -81,7 +82,7 @@ static void put(struct catalog_builder *b, const struct scan_entry *entry,
 	struct catalog_attr attr = {
 		.mode = entry->st.st_mode,
 		.size = (uint64_t)entry->st.st_size,
-		.mtime_ns = scan_mtime_ns(&entry->st),
+		.mtime_ns = clock_ns_of(&entry->st.st_mtim),
 		.commit_s = COMMIT_S,
 	};
 	struct err e = { 0 };
