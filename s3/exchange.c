@@ -325,6 +325,17 @@ int exchange_begin(struct exchange *x, struct xfer_req *req,
 	return r ? r : exchange_join(x, req, o, now_ms);
 }
 
+/* As far as it is not still in the kernel's buffer. */
+static void tell_moved(const struct exchange *x, int64_t up)
+{
+	struct xfer_req *req = x->req;
+	size_t bytes = up > 0 ? (size_t)up : 0;
+
+	/* Of two that race, nobody knows which will count. */
+	if (req->moved && req->running == 1)
+		req->moved(req, bytes < req->body_len ? bytes : req->body_len);
+}
+
 /* What the kernel still holds has not crossed the network. */
 static int64_t count_moved(const struct exchange *x)
 {
@@ -338,6 +349,7 @@ static int64_t count_moved(const struct exchange *x)
 	(void)curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &header);
 	if (fd < 0 || ioctl(fd, SIOCOUTQ, &unsent))
 		unsent = 0;
+	tell_moved(x, up - unsent);
 	return up + down + header - unsent;
 }
 

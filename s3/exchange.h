@@ -44,7 +44,8 @@ int exchange_join(struct exchange *x, struct xfer_req *req,
 		  const struct xfer_options *o, uint64_t now_ms);
 /* Lets go of a request that other exchanges go on with. */
 void exchange_leave(struct exchange *x);
-/* Whether nothing has moved for too long. Asked about once a second. */
+/* Whether nothing has moved for too long. Asked about once a second; tells
+ * req->moved, too. */
 bool exchange_stalled(struct exchange *x, uint64_t now_ms);
 /* curl is done with it: fills in the result. The easy handle is out of the
  * multi handle. Yields the request, which is no longer ours. */

@@ -190,6 +190,13 @@ static void refresh_sign_key(struct http_store *s, struct call *c,
 		 "s3");
 }
 
+static void on_moved(struct xfer_req *x, size_t bytes)
+{
+	const struct call *c = container_of(x, struct call, xfer);
+
+	c->req->moved(c->req, bytes);
+}
+
 static int prepare(struct xfer_req *x)
 {
 	struct call *c = container_of(x, struct call, xfer);
@@ -594,6 +601,8 @@ struct call *call_new(struct http_store *s, struct store_req *req)
 	c->xfer.latest_ms = req->timeout_ms ? now_ms + req->timeout_ms
 					    : UINT64_MAX;
 	c->xfer.prepare = prepare;
+	if (c->req->moved)
+		c->xfer.moved = on_moved;
 	c->xfer.done = on_exchange;
 	c->out_start = req->out ? req->out->len : 0;
 	return c;

@@ -156,6 +156,11 @@ struct store_req {
 	/* PUT, UPLOAD_PART */
 	const void *body;
 	size_t body_len;
+	/* So many bytes of the body have left this machine; back to fewer where
+	 * it is sent anew. About once a second, on a thread of the store that must
+	 * not be held up; never after `done`. NULL: nobody cares; a store
+	 * without a network never calls it. */
+	void (*moved)(struct store_req *req, size_t bytes);
 	/* PUT, COPY, UPLOAD_START: metadata to store; COPY without it keeps the
 	 * source's */
 	const struct meta *meta;

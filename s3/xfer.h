@@ -64,6 +64,9 @@ struct xfer_req {
 	struct headers headers;
 	const void *body; /* borrowed; NULL for none */
 	size_t body_len;
+	/* How much of it has left this machine, about once a second; NULL:
+	 * nobody cares. Threads: the transfer thread. */
+	void (*moved)(struct xfer_req *req, size_t bytes);
 
 	/* Where the body of a reply of status out_status goes, appended; NULL:
 	 * into `reply`, as with every other status. */

@@ -40,7 +40,8 @@ struct upload {
 	int fd; /* owned */
 	struct block *blocks; /* owned */
 	uint64_t off; /* bytes of the blob so far */
-	struct buf data; /* not yet sent */
+	struct buf data; /* not yet sent, */
+	uint64_t unsent; /* the bytes of the file in that */
 	struct chunk chunks[CHUNKS_AHEAD];
 
 	uint64_t part_size; /* 0: one PUT */
@@ -155,7 +156,7 @@ static int chunk_take(struct upload *up, struct chunk *c, struct err *e)
 		b->frame.blob = up->id;
 		b->frame.off = up->off;
 		up->off += c->frames[i].stored;
-		progress_add(up->s->progress, 0, b->len);
+		up->unsent += b->len;
 	}
 	if (buf_add(&up->data, c->stored.data, c->stored.len))
 		return err_set(e, -ENOMEM, "'%s': out of memory", file->path);
@@ -183,6 +184,8 @@ static int add_table(struct upload *up, struct err *e)
 static int part_send(struct upload *up, size_t len, struct err *e)
 {
 	int r = multipart_ready(&up->parts, e);
+	uint64_t worth = (uint64_t)((double)up->unsent * (double)len /
+				    (double)up->data.len);
 	void *body;
 
 	if (r)
@@ -193,8 +196,9 @@ static int part_send(struct upload *up, size_t len, struct err *e)
 			       up->plan->file->path);
 	memcpy(body, up->data.data, len);
 	up->data.len -= len;
+	up->unsent -= worth;
 	memmove(up->data.data, up->data.data + len, up->data.len);
-	return multipart_send(&up->parts, body, len, e);
+	return multipart_send(&up->parts, body, len, worth, e);
 }
 
 static int send_whole(struct upload *up, struct err *e)
@@ -205,6 +209,7 @@ static int send_whole(struct upload *up, struct err *e)
 	store_req_init(&t.req, STORE_PUT, up->key);
 	t.req.body = up->data.data;
 	t.req.body_len = up->data.len;
+	t.worth = up->unsent;
 	r = sending_run(up->s, &t, e);
 	store_req_done(&t.req);
 	return r;
@@ -226,7 +231,7 @@ static int send_all(struct upload *up, struct err *e)
 {
 	size_t chunks = (up->plan->count + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
 	int r = up->part_size ? multipart_start(&up->parts, up->s, up->key,
-						NULL, false, e)
+						NULL, e)
 			      : 0;
 
 	for (size_t i = 0; i < CHUNKS_AHEAD && i < chunks && !r; i++)

@@ -9,12 +9,12 @@
 #define ABORT_TIMEOUT_MS 10000u
 
 int multipart_start(struct multipart *m, struct sending *s, const char *key,
-		    const struct meta *meta, bool counts, struct err *e)
+		    const struct meta *meta, struct err *e)
 {
 	struct sent t = { 0 };
 	int r;
 
-	*m = (struct multipart){ .s = s, .key = key, .counts = counts };
+	*m = (struct multipart){ .s = s, .key = key };
 	m->parts = calloc(STORE_PARTS_MAX, sizeof(*m->parts));
 	if (!m->parts)
 		return err_set(e, -ENOMEM, "'%s': out of memory", key);
@@ -41,8 +41,6 @@ static int part_wait(struct multipart *m, struct multipart_part *p,
 
 		done->number = p->number;
 		memcpy(done->etag, p->sent.req.object.etag, sizeof(done->etag));
-		if (m->counts)
-			progress_add(m->s->progress, 0, p->sent.req.body_len);
 	}
 	store_req_done(&p->sent.req);
 	free(TAKE_PTR(p->body));
@@ -55,7 +53,8 @@ int multipart_ready(struct multipart *m, struct err *e)
 	return part_wait(m, &m->slots[m->count % MULTIPART_AT_ONCE], e);
 }
 
-int multipart_send(struct multipart *m, void *body, size_t len, struct err *e)
+int multipart_send(struct multipart *m, void *body, size_t len, uint64_t worth,
+		   struct err *e)
 {
 	struct multipart_part *p = &m->slots[m->count % MULTIPART_AT_ONCE];
 
@@ -70,6 +69,7 @@ int multipart_send(struct multipart *m, void *body, size_t len, struct err *e)
 	p->sent.req.part_number = p->number;
 	p->sent.req.body = body;
 	p->sent.req.body_len = len;
+	p->sent.worth = worth;
 	sending_submit(m->s, &p->sent);
 	return 0;
 }

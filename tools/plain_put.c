@@ -80,6 +80,7 @@ static int put(struct upload *up, const void *body, size_t len,
 	t.req.body_len = len;
 	t.req.meta = up->meta;
 	t.req.content_type = type;
+	t.worth = S_ISREG(up->entry->st.st_mode) ? len : 0;
 	r = sending_run(up->s, &t, e);
 	store_req_done(&t.req);
 	return r;
@@ -100,12 +101,12 @@ static int part_send(struct upload *up, uint64_t off, struct err *e)
 	r = body ? read_blocks(up, body, off, len) : -ENOMEM;
 	if (r)
 		return failed(up, r, e);
-	return multipart_send(&up->parts, TAKE_PTR(body), len, e);
+	return multipart_send(&up->parts, TAKE_PTR(body), len, len, e);
 }
 
 static int put_parts(struct upload *up, struct err *e)
 {
-	int r = multipart_start(&up->parts, up->s, up->key, up->meta, true, e);
+	int r = multipart_start(&up->parts, up->s, up->key, up->meta, e);
 
 	up->part_size = part_size(up->size);
 	for (uint64_t off = 0; off < up->size && !r; off += up->part_size)
@@ -125,10 +126,7 @@ static int put_small(struct upload *up, struct err *e)
 
 	if (r)
 		return failed(up, r, e);
-	r = put(up, data, up->size, NULL, e);
-	if (!r)
-		progress_add(up->s->progress, 0, up->size);
-	return r;
+	return put(up, data, up->size, NULL, e);
 }
 
 static int put_file(struct upload *up, struct err *e)

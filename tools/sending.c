@@ -26,11 +26,27 @@ bool sending_stopping(struct sending *s)
 	return s->stopping;
 }
 
+/* Differences wrap around, and so do the sums of progress. */
+static void show(struct sent *t, uint64_t bytes)
+{
+	progress_add(t->sending->progress, 0,
+		     bytes - atomic_exchange(&t->shown, bytes));
+}
+
+static void sent_moved(struct store_req *req, size_t bytes)
+{
+	struct sent *t = req->arg;
+
+	show(t, (uint64_t)((double)t->worth * (double)bytes /
+			   (double)req->body_len));
+}
+
 static void sent_done(struct store_req *req)
 {
 	struct sent *t = req->arg;
 	struct sending *s = t->sending;
 
+	show(t, req->err.code ? 0 : t->worth);
 	LOCK_SCOPE(&s->lock);
 	t->under_way = false;
 	pthread_cond_broadcast(&s->change);
@@ -40,7 +56,9 @@ void sending_submit(struct sending *s, struct sent *t)
 {
 	t->sending = s;
 	t->under_way = true; /* nobody else knows of it yet */
+	t->shown = 0;
 	t->req.done = sent_done;
+	t->req.moved = t->worth && t->req.body_len ? sent_moved : NULL;
 	t->req.arg = t;
 	store_submit(s->store, &t->req);
 }

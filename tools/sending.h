@@ -39,10 +39,15 @@ bool sending_stopping(struct sending *s);
 struct sent {
 	struct store_req req;
 	struct sending *sending;
+	uint64_t worth; /* bytes of progress that the request's body stands for;
+			   set before it is submitted */
+	/* private: */
+	_Atomic uint64_t shown; /* of `worth`, in the progress */
 	bool under_way; /* guarded by the sending's lock */
 };
 
-/* Submits t->req, which is initialised. */
+/* Submits t->req, which is initialised. What it is worth shows in the progress
+ * as the body leaves, and not at all in the end if it fails. */
 void sending_submit(struct sending *s, struct sent *t);
 /*
  * Waits for it; cancels it when the push stops meanwhile. Returns the request's

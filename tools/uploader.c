@@ -211,11 +211,12 @@ static int put_pack(struct item *it, const struct buf *pack, struct err *e)
 	store_req_init(&t.req, STORE_PUT, key.data);
 	t.req.body = pack->data;
 	t.req.body_len = pack->len;
+	t.worth = it->pack->raw;
 	r = sending_run(s, &t, e);
 	store_req_done(&t.req);
 	buf_done(&key);
 	if (!r)
-		progress_add(s->progress, it->pack->count, it->pack->raw);
+		progress_add(s->progress, it->pack->count, 0);
 	return r;
 }
 
