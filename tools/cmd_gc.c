@@ -180,7 +180,7 @@ static int gc(const struct gc_args *a)
 	struct session session;
 	struct err e = { 0 };
 	int r = session_open(&session, a->source, &a->session, &e);
-	const struct gc_options o = {
+	struct gc_options o = {
 		.pool = session.options.pool ? session.options.pool : "",
 		.cache = session.cache,
 		.dry_run = a->dry_run,
@@ -192,7 +192,9 @@ static int gc(const struct gc_args *a)
 		log_error("%s", e.text);
 		return EXIT_FAILED;
 	}
+	o.progress = progress_start("gc", session.options.quiet);
 	r = gc_run(&result, session.source.store, &o, &e);
+	progress_stop(o.progress);
 	if (!r)
 		say(a, &session, &result);
 	session_close(&session);

@@ -166,9 +166,11 @@ static void say_plan(const struct push_result *result)
 	char size[HUMAN_MAX];
 
 	human_size(size, result->upload_bytes);
-	(void)printf("%" PRIu64 " files with %s of content to upload, "
-		     "%zu objects\n",
-		     result->upload_files, size, result->upload_objects);
+	(void)printf("%" PRIu64 " file%s with %s of content to upload, "
+		     "%zu object%s\n",
+		     result->upload_files, result->upload_files == 1 ? "" : "s",
+		     size, result->upload_objects,
+		     result->upload_objects == 1 ? "" : "s");
 }
 
 static void say(const struct push_args *a, const struct session *s,

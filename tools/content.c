@@ -127,6 +127,11 @@ int content_guess(struct content *c, struct err *e)
 	return open_uploader(c, &c->guess, &c->guessed, e);
 }
 
+bool content_guessing(const struct content *c)
+{
+	return c->guessed;
+}
+
 int content_check_guess(struct content *c, struct err *e)
 {
 	size_t placed;
@@ -478,6 +483,11 @@ int content_upload(struct content *c, struct err *e)
 
 	if (!r)
 		r = check_age(c, e);
+	if (r == -ECANCELED) {
+		/* Which request met it is nobody's concern. */
+		err_clear(e);
+		(void)err_set(e, r, "interrupted");
+	}
 	if (!r || !c->added_count)
 		return r;
 	kept = content_index_begin(c, true, NULL);

@@ -63,6 +63,8 @@ int content_open_pool(struct content *c, const char *pool, struct err *e);
 
 /* Begins to make packs of everything, if all of it is in memory. */
 int content_guess(struct content *c, struct err *e);
+/* Whether that goes on; its progress shows then. */
+bool content_guessing(const struct content *c);
 /*
  * For a target without a tree of its own: asks for the indexes; if none of them
  * has to come over the network, and none names any of the content, the guess is

@@ -534,8 +534,11 @@ static int sweep(struct gc *gc, struct err *e)
 
 static int look(struct gc *gc, struct err *e)
 {
-	int r = gc_scan_run(&gc->scan, gc->store, gc->o->pool, gc->o->stop, e);
+	int r;
 
+	progress_phase(gc->o->progress, "listing the bucket");
+	r = gc_scan_run(&gc->scan, gc->store, gc->o->pool, gc->o->stop, e);
+	progress_phase(gc->o->progress, "reading trees");
 	if (!r)
 		r = read_lists(gc, e);
 	if (!r)
@@ -559,8 +562,10 @@ static void judge(struct gc *gc)
 
 static int change(struct gc *gc, struct err *e)
 {
-	int r = is_needed(gc) ? make_list(gc, e) : 0;
+	int r;
 
+	progress_phase(gc->o->progress, "deleting");
+	r = is_needed(gc) ? make_list(gc, e) : 0;
 	if (!r)
 		r = gc_indexes_put(&gc->indexes, &gc->scan, gc->store,
 				   gc->o->pool, check_newest, gc, e);

@@ -11,6 +11,7 @@
 
 #include "cache/cache.h"
 #include "s3/store.h"
+#include "tools/progress.h"
 
 struct gc_options {
 	const char *pool; /* "" or "a/b/" */
@@ -18,6 +19,7 @@ struct gc_options {
 	bool dry_run; /* look, but change nothing in the bucket */
 	bool yes; /* also more than a tenth of the pool's bytes */
 	bool (*stop)(void); /* polled; may be NULL */
+	struct progress *progress; /* its phases; may be NULL */
 };
 
 struct gc_count {

@@ -478,7 +478,9 @@ int plain_run(struct plain *p, bool dirs, struct err *e)
 		r = pool_open(&run.threads, p->jobs ? p->jobs : PLAIN_JOBS, e);
 	if (!r) {
 		run.s.progress = progress_start("push", p->quiet || p->dry_run);
-		if (!dirs)
+		if (dirs)
+			progress_phase(run.s.progress, "directories");
+		else
 			progress_total(run.s.progress, w->files, w->bytes);
 		r = do_kind(&run, dirs, e);
 		progress_stop(run.s.progress);

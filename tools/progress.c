@@ -3,7 +3,8 @@
  * stopped (Ctrl-S) holds up nobody but that thread.
  *
  * The cursor is left at the line's start, so that a message from elsewhere
- * overwrites the line and is not glued to its end.
+ * overwrites the line and is not glued to its end; the log erases what it does
+ * not cover. A Ctrl-C echoes "^C" there: each line begins with a return.
  */
 #include "tools/progress.h"
 
@@ -16,19 +17,25 @@
 #include <unistd.h>
 
 #include "s3/base/clock.h"
+#include "s3/base/human.h"
 #include "s3/base/io.h"
 #include "s3/base/lock.h"
+#include "s3/base/log.h"
 #include "s3/base/pool.h"
-#include "s3/base/human.h"
 
 #define REDRAW_MS 100
 #define LINE_MAX_LEN 512 /* bytes */
+#define ETA_MAX_S 360000.0
+#define RATE_S 10.0 /* what the rate is an average of, about */
 #define BAR_MIN 5
 #define BAR_MAX 30
 
 struct progress {
 	const char *verb; /* these two set at start, then constant */
 	uint64_t started_ns;
+	/* of the thread that draws: */
+	double per_s, drawn_s;
+	uint64_t drawn_bytes;
 	_Atomic(const char *) phase;
 	_Atomic uint64_t files, files_total, bytes, bytes_total;
 	pthread_t thread;
@@ -39,27 +46,46 @@ struct progress {
 	bool ending;
 };
 
+/* "  ETA 1:05"; nothing where it is not known, or beyond all patience. */
+static void render_eta(char *out, size_t room, const struct progress_state *s)
+{
+	double left = s->bytes < s->bytes_total
+			      ? (double)(s->bytes_total - s->bytes)
+			      : 0;
+	unsigned int t;
+
+	*out = '\0';
+	if (left <= 0 || left >= s->per_s * ETA_MAX_S)
+		return;
+	t = (unsigned int)(left / s->per_s + 0.5);
+	if (t < 60)
+		(void)snprintf(out, room, "  ETA %us", t);
+	else if (t < 3600)
+		(void)snprintf(out, room, "  ETA %u:%02u", t / 60, t % 60);
+	else
+		(void)snprintf(out, room, "  ETA %u:%02u:%02u", t / 3600,
+			       t / 60 % 60, t % 60);
+}
+
 static void render_numbers(char *out, size_t room,
 			   const struct progress_state *s)
 {
-	char sizes[2 * HUMAN_MAX], rate[HUMAN_MAX];
-	double per_s = s->seconds > 0 ? (double)s->bytes / s->seconds : 0;
-	size_t len;
+	char sizes[2 * HUMAN_MAX], rate[HUMAN_MAX], eta[32];
 
-	human_size(rate, (uint64_t)per_s);
 	if (!s->files_total && !s->bytes_total) {
 		human_size(sizes, s->bytes);
-		(void)snprintf(out, room, "%llu files  %s",
-			       (unsigned long long)s->files, sizes);
+		*out = '\0';
+		if (s->files || s->bytes)
+			(void)snprintf(out, room, "  %llu files  %s",
+				       (unsigned long long)s->files, sizes);
 		return;
 	}
+	human_size(rate, (uint64_t)s->per_s);
 	human_sizes(sizes, s->bytes, s->bytes_total);
-	len = (size_t)snprintf(out, room, "%llu/%llu files  %s  %s/s",
-			       (unsigned long long)s->files,
-			       (unsigned long long)s->files_total, sizes, rate);
-	if (per_s > 0 && s->bytes < s->bytes_total && len < room)
-		(void)snprintf(out + len, room - len, "  ETA %.0fs",
-			       (double)(s->bytes_total - s->bytes) / per_s);
+	render_eta(eta, sizeof(eta), s);
+	(void)snprintf(out, room, "  %llu/%llu files  %s  %s/s%s",
+		       (unsigned long long)s->files,
+		       (unsigned long long)s->files_total, sizes, rate, eta);
 }
 
 /* Of the bytes, or of the files where there are no bytes to move; 0 … 1. */
@@ -76,7 +102,7 @@ static double share_done(const struct progress_state *s)
 	return share > 1 ? 1 : share;
 }
 
-/* "  [####....]  52%", the brackets `width` apart. */
+/* "  [####....]", the brackets `width` apart. */
 static void render_bar(char *out, size_t room, int width, double share)
 {
 	char marks[BAR_MAX + 1] = "";
@@ -84,27 +110,29 @@ static void render_bar(char *out, size_t room, int width, double share)
 
 	memset(marks, '#', (size_t)full);
 	memset(marks + full, '.', (size_t)(width - full));
-	(void)snprintf(out, room, "  [%.*s]  %2.0f%%", width, marks,
-		       share * 100);
+	(void)snprintf(out, room, "  [%.*s]", width, marks);
 }
 
 void progress_render(char *out, size_t room, unsigned int columns,
 		     const struct progress_state *s)
 {
-	char head[80], numbers[160], bar[2 * BAR_MAX] = "";
+	char head[80], numbers[160], bar[2 * BAR_MAX] = "", percent[16] = "";
 	bool phase = s->phase && *s->phase;
 	int left;
 
 	(void)snprintf(head, sizeof(head), "%s%s%s", s->verb, phase ? ": " : "",
 		       phase ? s->phase : "");
+	if (s->bytes_total || s->files_total)
+		(void)snprintf(percent, sizeof(percent), "  %2u%%",
+			       (unsigned int)(share_done(s) * 100));
 	render_numbers(numbers, sizeof(numbers), s);
-	/* What the bar may take beside "  [", "]  ", "100%" and "  ". */
-	left = (int)columns - (int)strlen(head) - (int)strlen(numbers) - 12;
+	/* What the bar may take beside "  [", "]" and "  100%". */
+	left = (int)columns - (int)strlen(head) - (int)strlen(numbers) - 10;
 	if (left > BAR_MAX)
 		left = BAR_MAX;
-	if (left >= BAR_MIN && (s->bytes_total || s->files_total))
+	if (left >= BAR_MIN && *percent)
 		render_bar(bar, sizeof(bar), left, share_done(s));
-	(void)snprintf(out, room, "%s%s  %s", head, bar, numbers);
+	(void)snprintf(out, room, "%s%s%s%s", head, bar, percent, numbers);
 	if (columns < room)
 		out[columns] = '\0';
 }
@@ -118,23 +146,43 @@ static unsigned int terminal_columns(void)
 	return size.ws_col;
 }
 
+/* The mean since the start, and after RATE_S of about the last RATE_S. */
+static void note_rate(struct progress *p, uint64_t bytes)
+{
+	double now_s = (double)(clock_now_ns() - p->started_ns) / 1e9;
+	double took_s = now_s - p->drawn_s;
+	double over_s = now_s < RATE_S ? now_s : RATE_S;
+
+	if (took_s <= 0)
+		return;
+	/* Less than before, where something has to be sent anew. */
+	p->per_s += ((double)(int64_t)(bytes - p->drawn_bytes) / took_s -
+		     p->per_s) *
+		    (took_s < over_s ? took_s / over_s : 1);
+	if (p->per_s < 0)
+		p->per_s = 0;
+	p->drawn_s = now_s;
+	p->drawn_bytes = bytes;
+}
+
 static void draw(struct progress *p)
 {
-	const struct progress_state state = {
+	struct progress_state state = {
 		.verb = p->verb,
 		.phase = p->phase,
 		.files = p->files,
 		.files_total = p->files_total,
 		.bytes = p->bytes,
 		.bytes_total = p->bytes_total,
-		.seconds = (double)(clock_now_ns() - p->started_ns) / 1e9,
 	};
 	char line[LINE_MAX_LEN], out[LINE_MAX_LEN + 8];
 	int len;
 
+	note_rate(p, state.bytes);
+	state.per_s = p->per_s;
 	/* The last column stays free: some terminals wrap there. */
 	progress_render(line, sizeof(line), terminal_columns() - 1, &state);
-	len = snprintf(out, sizeof(out), "%s\033[K\r", line);
+	len = snprintf(out, sizeof(out), "\r%s\033[K\r", line);
 	/* Nothing to do about a terminal that went away. */
 	(void)io_write_full(STDERR_FILENO, out, (size_t)len);
 }
@@ -143,6 +191,7 @@ static void *drawer(void *arg)
 {
 	struct progress *p = arg;
 
+	log_overwrites(true);
 	for (;;) {
 		{
 			LOCK_SCOPE(&p->lock);
@@ -154,8 +203,9 @@ static void *drawer(void *arg)
 		}
 		draw(p);
 	}
+	log_overwrites(false);
 	/* Erases; as above. */
-	(void)io_write_full(STDERR_FILENO, "\033[K", 3);
+	(void)io_write_full(STDERR_FILENO, "\r\033[K", 4);
 	return NULL;
 }
 

@@ -3,9 +3,10 @@
  *
  * "push  [#####.....]  52%  120/242 files  6.1/12.0 MB  8.3 MB/s  ETA 2s",
  * redrawn at most ten times a second, fitted to the terminal's width, erased by
- * progress_stop.
+ * progress_stop. Where no total is known yet it is "push: reading  12 files
+ * 5.0 kB", or without the numbers while they are 0.
  *
- * Threads: any may call progress_set and progress_add.
+ * Threads: any may call progress_total, progress_add and progress_phase.
  */
 #pragma once
 
@@ -30,7 +31,7 @@ struct progress_state {
 	const char *phase; /* NULL or "": none */
 	uint64_t files, files_total;
 	uint64_t bytes, bytes_total; /* totals 0: not known yet */
-	double seconds; /* since the start */
+	double per_s; /* bytes a second, lately */
 };
 void progress_render(char *out, size_t room, unsigned int columns,
 		     const struct progress_state *state);

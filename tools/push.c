@@ -72,10 +72,21 @@ struct push {
 	struct diff_input compared; /* what founding looks at */
 	struct founding founding;
 	struct push_result result;
+	struct progress *waiting; /* owned */
 	bool founded; /* the target's tree, by this push alone */
 	bool beaten; /* by another commit, before its own came through */
 	bool crossed; /* failed since another tree was founded meanwhile */
 };
+
+/* A word on what is waited for; NULL: that is over, or has a bar of its own. */
+static void phase(struct push *p, const char *what)
+{
+	progress_stop(TAKE_PTR(p->waiting));
+	if (!what)
+		return;
+	p->waiting = progress_start("push", p->o->session->quiet);
+	progress_phase(p->waiting, what);
+}
 
 static void push_init(struct push *p, struct session *session,
 		      const struct push_options *o)
@@ -107,6 +118,7 @@ static void push_init(struct push *p, struct session *session,
 
 static void push_done(struct push *p)
 {
+	phase(p, NULL);
 	(void)founding_end(&p->founding, NULL); /* the push has failed */
 	content_done(&p->content);
 	extras_done(&p->extras);
@@ -177,11 +189,15 @@ static int check_plain(struct push *p, struct err *e)
 
 static int list_source(struct push *p, struct err *e)
 {
-	int r = sources_scan(&p->o->sources, &p->dest, &p->scan, &p->failed,
-			     &p->skipped, session_interrupted, e);
+	int r;
+
+	phase(p, "listing files");
+	r = sources_scan(&p->o->sources, &p->dest, &p->scan, &p->failed,
+			 &p->skipped, session_interrupted, e);
 
 	if (!r && p->o->plain)
 		r = check_plain(p, e);
+	phase(p, NULL);
 	return r ? r : check_failed(p, "names cannot be pushed", e);
 }
 
@@ -350,7 +366,10 @@ static int commit(struct push *p, int64_t *ret_commit_s, struct err *e)
 	CLEANUP(diff_changes_done) struct diff_changes changes = { 0 };
 	CLEANUP_FREE struct commit_change *all = NULL;
 	struct diff_input in = diff_input(p);
-	int r = diff_changes_make(&changes, &p->diff, &in, &p->content.plan, e);
+	int r;
+
+	phase(p, "committing");
+	r = diff_changes_make(&changes, &p->diff, &in, &p->content.plan, e);
 
 	if (r)
 		return r;
@@ -370,6 +389,7 @@ static int commit_and_index(struct push *p, int64_t *ret_commit_s,
 	int r = commit(p, ret_commit_s, e);
 	int ended = content_index_end(&p->content, begun ? NULL : &why);
 
+	phase(p, NULL);
 	if (!r && (begun || ended))
 		log_warn("the index of what was added is missing, so that "
 			 "others may upload it again: %s",
@@ -545,12 +565,15 @@ static int run(struct push *p, struct err *e)
 		r = interrupted(e);
 	if (!r && !p->o->dry_run && !p->o->plain)
 		r = content_guess(&p->content, e);
+	if (!r && !content_guessing(&p->content))
+		phase(p, "comparing");
 	if (!r)
 		r = locate(p, e);
 	if (!r)
 		r = interrupted(e);
 	if (!r)
 		r = compare(p, e);
+	phase(p, NULL);
 	if (!r && p->o->dry_run && !p->o->session->quiet &&
 	    !p->o->session->json)
 		preview_print(&p->scan, p->o->plain ? NULL : &p->diff,

@@ -16,6 +16,7 @@
 static const char *program_name = "assetfs";
 static bool use_syslog;
 static atomic_int level_now = LOG_LEVEL_WARN;
+static atomic_bool overwrites;
 static pthread_mutex_t secret_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *secrets[SECRETS]; /* guarded by secret_lock */
 static size_t secret_next; /* guarded by secret_lock */
@@ -31,6 +32,11 @@ void log_open(const char *program, bool to_syslog)
 void log_level_set(enum log_level level)
 {
 	atomic_store(&level_now, (int)level);
+}
+
+void log_overwrites(bool on)
+{
+	atomic_store(&overwrites, on);
 }
 
 bool log_enabled(enum log_level level)
@@ -103,6 +109,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 					LOG_DEBUG };
 	static const char *const word[] = { "error: ", "warning: ", "",
 					    "debug: " };
+	bool over = atomic_load(&overwrites);
 	char line[2048], out[2200];
 	va_list ap;
 	int len;
@@ -119,8 +126,8 @@ void log_at(enum log_level level, const char *fmt, ...)
 		return;
 	}
 	/* One write a line, so that lines of two threads do not mix. */
-	len = snprintf(out, sizeof(out), "%s: %s%s\n", program_name,
-		       word[level], line);
+	len = snprintf(out, sizeof(out), "%s%s: %s%s%s\n", over ? "\r" : "",
+		       program_name, word[level], line, over ? "\033[K" : "");
 	if (len > (int)sizeof(out) - 1)
 		len = (int)sizeof(out) - 1;
 	if (write(STDERR_FILENO, out, (size_t)len) < 0)

@@ -30,6 +30,10 @@ void log_open(const char *program, bool to_syslog);
 void log_level_set(enum log_level level);
 bool log_enabled(enum log_level level);
 
+/* The terminal's last line shows something else, and the cursor is in it: a
+ * message begins at its start, and erases what it does not cover. */
+void log_overwrites(bool on);
+
 /* Masks this text (8 bytes or longer) in all later output; copied. At most 64
  * are kept, the oldest is replaced. */
 void log_secret(const char *secret);

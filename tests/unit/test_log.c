@@ -80,6 +80,13 @@ int main(void)
 	ok(!log_enabled(LOG_LEVEL_WARN), "not enabled");
 	log_error("two\nlines\033");
 	is_str(written(), "prog: error: two?lines?\n", "one line each");
+	log_overwrites(true);
+	log_error("over a line");
+	is_str(written(), "\rprog: error: over a line\033[K\n",
+	       "erases the rest of the line that it overwrites");
+	log_overwrites(false);
+	log_error("alone");
+	is_str(written(), "prog: error: alone\n", "only then");
 	test_secrets();
 	(void)unlink(path);
 	return tap_done();

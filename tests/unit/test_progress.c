@@ -2,6 +2,39 @@
 
 #include "tests/unit/tap.h"
 
+static void test_eta(void)
+{
+	static const struct {
+		uint64_t left;
+		double per_s;
+		const char *eta;
+	} rows[] = {
+		{ 10, 0, "" },
+		{ 10, 10, "  ETA 1s" },
+		{ 59, 1, "  ETA 59s" },
+		{ 65, 1, "  ETA 1:05" },
+		{ 3600, 1, "  ETA 1:00:00" },
+		{ 36005, 10, "  ETA 1:00:01" },
+		{ 360000, 0.1, "" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct progress_state s = {
+			.verb = "push",
+			.files_total = 1,
+			.bytes = 1000000 - rows[i].left,
+			.bytes_total = 1000000,
+			.per_s = rows[i].per_s,
+		};
+		char line[256], *eta;
+
+		progress_render(line, sizeof(line), 200, &s);
+		eta = strstr(line, "/s");
+		is_str(eta ? eta + 2 : line, rows[i].eta, "%u left at %.1f/s",
+		       (unsigned int)rows[i].left, rows[i].per_s);
+	}
+}
+
 int main(void)
 {
 	static const struct progress_state half = {
@@ -10,14 +43,17 @@ int main(void)
 		.files_total = 242,
 		.bytes = 6100000,
 		.bytes_total = 12000000,
-		.seconds = 0.735,
+		.per_s = 8.3e6,
 	};
 	static const struct progress_state early = {
 		.verb = "push",
 		.phase = "reading",
 		.files = 12,
 		.bytes = 5000,
-		.seconds = 1,
+	};
+	static const struct progress_state nothing = {
+		.verb = "push",
+		.phase = "committing",
 	};
 	static const struct progress_state over = {
 		.verb = "pull",
@@ -30,7 +66,7 @@ int main(void)
 
 	progress_render(line, sizeof(line), 79, &half);
 	is_str(line,
-	       "push  [#########..........]  51%  120/242 files  6.1/12.0 MB  "
+	       "push  [#########..........]  50%  120/242 files  6.1/12.0 MB  "
 	       "8.3 MB/s  ETA 1s",
 	       "fills the width");
 	for (unsigned int columns = 1; columns < 200; columns++) {
@@ -41,8 +77,13 @@ int main(void)
 			ok(true, "never wider than the terminal");
 	}
 	progress_render(line, sizeof(line), 60, &half);
-	is_str(line, "push  120/242 files  6.1/12.0 MB  8.3 MB/s  ETA 1s",
+	is_str(line, "push  50%  120/242 files  6.1/12.0 MB  8.3 MB/s  ETA 1s",
 	       "no bar where it does not fit");
+	progress_render(line, sizeof(line), 19, &half);
+	is_str(line, "push  50%  120/242 ", "the percentage comes first");
+	progress_render(line, sizeof(line), 79, &nothing);
+	is_str(line, "push: committing", "no numbers where there are none");
+	test_eta();
 	progress_render(line, sizeof(line), 79, &early);
 	is_str(line, "push: reading  12 files  5.0 kB", "totals not known");
 	progress_render(line, sizeof(line), 79, &over);
