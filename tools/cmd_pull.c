@@ -83,8 +83,10 @@ static void print_summary(const struct pull_cmd *cmd)
 
 static int status_of(int r, const struct pull_result *result)
 {
-	if (r == -EINTR)
+	if (r == -EINTR) {
+		log_error("interrupted");
 		return EXIT_INTERRUPTED;
+	}
 	if (r == -ENOMEM)
 		log_error("out of memory");
 	return r || result->failed ? EXIT_FAILED : EXIT_OK;

@@ -164,8 +164,10 @@ static int run(struct verify_cmd *cmd, struct location *at)
 		r = print_json(&x, cmd, !r) ?: r;
 	else if (!cmd->options.quiet && !r)
 		print_text(&x, cmd->list_only);
-	if (r == -EINTR || session_interrupted())
+	if (r == -EINTR || session_interrupted()) {
+		log_error("interrupted");
 		return EXIT_INTERRUPTED;
+	}
 	if (r == -ENOMEM)
 		log_error("out of memory");
 	return r || x.result.bad ? EXIT_FAILED : EXIT_OK;

@@ -58,7 +58,7 @@ struct pull {
 	/* guarded by lock: */
 	pthread_cond_t woken;
 	bool news;
-	uint64_t failed;
+	uint64_t failed, broken_off; /* of those, by the user */
 };
 
 static void on_wake(void *arg)
@@ -73,13 +73,16 @@ static void on_wake(void *arg)
 static void on_failed(void *arg, const struct err *e)
 {
 	struct pull *p = arg;
+	/* Not each that was under way needs to be told. */
+	bool broken_off = e->code == -ECANCELED && session_interrupted();
 	uint64_t before;
 
 	{
 		LOCK_SCOPE(&p->lock);
-		before = p->failed++;
+		before = p->failed++ - p->broken_off;
+		p->broken_off += broken_off;
 	}
-	if (before < NAMED_MAX)
+	if (!broken_off && before < NAMED_MAX)
 		log_error("%s", e->text);
 }
 
@@ -626,9 +629,10 @@ static void fill_result(struct pull *p, const struct copy_counts *done,
 		.removed = p->removed,
 		.failed = p->failed,
 	};
-	if (p->failed > NAMED_MAX)
+	if (p->failed - p->broken_off > NAMED_MAX)
 		log_error("and %llu more",
-			  (unsigned long long)(p->failed - NAMED_MAX));
+			  (unsigned long long)(p->failed - p->broken_off -
+					       NAMED_MAX));
 }
 
 int pull_run(const struct pull_job *job, struct pull_result *ret_result)

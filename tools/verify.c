@@ -67,6 +67,13 @@ static void tell_path(struct verify *v, const char *path, const char *text)
 	tell(v, &bad, true);
 }
 
+/* Where Ctrl-C ended it, it is no finding. */
+static void tell_error(struct verify *v, const char *path, const struct err *e)
+{
+	if (e->code != -ECANCELED)
+		tell_path(v, path, e->text);
+}
+
 static struct file *file_new(const char *path, unsigned int left)
 {
 	struct file *f = calloc(1, sizeof(*f));
@@ -356,7 +363,7 @@ static int read_index(struct verify *v, const char *key)
 		return 0;
 	v->result.indexes++; /* nothing else runs on it */
 	if (r)
-		tell_path(v, key, e.text);
+		tell_error(v, key, &e);
 	else
 		check_index(v, key, &data);
 	return 0;
@@ -379,7 +386,7 @@ static int list_keys(struct verify *v, struct keylist *l, const char *what)
 	if (!r)
 		r = keylist_wait(l, &e);
 	if (r)
-		tell_path(v, prefix, e.text);
+		tell_error(v, prefix, &e);
 	return r;
 }
 
@@ -524,7 +531,7 @@ static int verify_dir(struct verify *v, const struct walk_dir *dir)
 	int r = 0;
 
 	if (dir->err.code) {
-		tell_path(v, *dir->path ? dir->path : ".", dir->err.text);
+		tell_error(v, *dir->path ? dir->path : ".", &dir->err);
 		return 0;
 	}
 	{

@@ -8,6 +8,9 @@ use_store rgw
 start_proxy
 mkdir "$TMP/t"
 echo 1 >"$TMP/t/file"
+echo 2 >"$TMP/t/2"
+echo 3 >"$TMP/t/3"
+echo 4 >"$TMP/t/4"
 push_tree "$TMP/t" "$SRC_URL/t" -q
 
 # What the process has sent is on the proxy's side, unanswered; a request is
@@ -82,7 +85,8 @@ all TERM misses
 # What is there was not touched; doctor deletes what it has put for a try.
 set_faults
 set_endpoint "$PROXY_URL"
-[ "$("$ASSETCTL" ls "$SRC_URL/t")" = file ] || fail "the tree has changed"
+"$ASSETCTL" ls "$SRC_URL/t" >"$TMP/ls"
+[ "$(tr "\n" " " <"$TMP/ls")" = "2 3 4 file " ] || fail "the tree has changed"
 before=$(s3_keys)
 tried()
 {
