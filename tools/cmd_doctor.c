@@ -1,10 +1,7 @@
 /*
  * assetctl doctor: what is right and wrong between this machine and a bucket.
  */
-#include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "s3/base/buf.h"
@@ -13,6 +10,7 @@
 #include "tools/cmd.h"
 #include "tools/cmdline.h"
 #include "tools/doctor.h"
+#include "tools/output.h"
 #include "tools/quote.h"
 
 enum {
@@ -34,7 +32,7 @@ struct run {
 	struct doctor doctor; /* first: found by it */
 	struct session_options given, all;
 	json_t *checks; /* NULL: for people */
-	bool lost; /* memory ran out */
+	int lost; /* not 0: one of them, for want of memory */
 };
 
 static void print(struct doctor *d, enum doctor_status status,
@@ -57,34 +55,29 @@ static void keep(struct doctor *d, enum doctor_status status, const char *check,
 
 	(void)quote_terminal(&line, text, strlen(text));
 	run->lost |= json_array_append_new(
-			     run->checks,
-			     json_pack("{s:s, s:s, s:s}", "check", check,
+		run->checks, json_pack("{s:s, s:s, s:s}", "check", check,
 				       "status", doctor_status_name(status),
-				       "text", line.data ? line.data : "")) !=
-		     0;
+				       "text", line.data ? line.data : ""));
 }
 
-static void print_json(struct run *run)
+static int print_json(const struct run *run)
 {
-	json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:O}", "verb", "doctor",
-			      "source", run->doctor.source, "warned",
-			      (json_int_t)run->doctor.warned, "failed",
-			      (json_int_t)run->doctor.failed, "checks",
-			      run->checks);
-	char *text = o ? json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER)
-		       : NULL;
+	const struct doctor *d = &run->doctor;
+	json_t *o = json_object();
+	int r = json_object_set_new(o, "verb", json_string("doctor"));
 
-	run->lost |= !text;
-	if (text)
-		(void)puts(text);
-	free(text);
-	json_decref(o);
+	r |= output_set_name(o, "source", d->source);
+	r |= output_set_number(o, "warned", d->warned);
+	r |= output_set_number(o, "failed", d->failed);
+	r |= json_object_set(o, "checks", run->checks);
+	return output_json(o, r | run->lost);
 }
 
 static int examine(struct run *run)
 {
 	struct doctor *d = &run->doctor;
 	struct err e = { 0 };
+	int status = EXIT_OK;
 
 	if (session_settings(&run->all, d->source, &run->given, &e)) {
 		log_error("%s", e.text);
@@ -95,19 +88,16 @@ static int examine(struct run *run)
 	if (run->given.json) {
 		d->found = keep;
 		run->checks = json_array();
-		run->lost = !run->checks;
 	}
 	doctor_store(d);
 	if (!session_interrupted())
 		doctor_host(d);
-	if (run->checks && !session_interrupted())
-		print_json(run);
+	if (run->given.json && !session_interrupted())
+		status = print_json(run);
 	json_decref(run->checks);
-	if (run->lost)
-		log_error("out of memory");
 	if (session_interrupted())
 		return EXIT_INTERRUPTED;
-	return d->failed || run->lost ? EXIT_FAILED : EXIT_OK;
+	return d->failed ? EXIT_FAILED : status;
 }
 
 static int take(void *arg, int opt, const char *value, struct err *e)

@@ -2,10 +2,6 @@
  * assetctl gc: options, and what is said at the end.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "s3/base/clock.h"
 #include "s3/base/human.h"
@@ -14,6 +10,7 @@
 #include "tools/cmd.h"
 #include "tools/cmdline.h"
 #include "tools/gc.h"
+#include "tools/output.h"
 
 #define TEXT_MAX 4096
 
@@ -73,8 +70,8 @@ static void add_count(struct buf *out, const char *what,
 	(void)human_add_size(out, " (", c->bytes, ")");
 }
 
-static void say_text(const struct gc_args *a, const struct session *s,
-		     const struct gc_result *res)
+static int say_text(const struct gc_args *a, const struct session *s,
+		    const struct gc_result *res)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT(TEXT_MAX);
 	struct store_counts counts;
@@ -99,8 +96,7 @@ static void say_text(const struct gc_args *a, const struct session *s,
 	(void)bill_add_requests(&out, &counts);
 	if (!s->unbilled)
 		(void)bill_add_price(&out, &counts);
-	if (!buf_error(&out))
-		(void)puts(out.data);
+	return output_line(&out);
 }
 
 static int set_count(json_t *o, const char *name, const struct gc_count *c)
@@ -111,45 +107,33 @@ static int set_count(json_t *o, const char *name, const struct gc_count *c)
 					     (json_int_t)c->bytes));
 }
 
-static int set_number(json_t *o, const char *name, uint64_t n)
+static int say_json(const struct gc_args *a, const struct session *s,
+		    const struct gc_result *res)
 {
-	return json_object_set_new(o, name, json_integer((json_int_t)n));
-}
-
-static void say_json(const struct gc_args *a, const struct session *s,
-		     const struct gc_result *res)
-{
-	CLEANUP_FREE char *text = NULL;
 	json_t *o = json_object();
 	struct store_counts counts;
 	double seconds = (double)(clock_now_ns() - s->started_ns) / 1e9;
 	int r;
 
 	store_counts(s->source.store, &counts);
-	/* Setting a NULL value fails. */
 	r = json_object_set_new(o, "verb", json_string("gc"));
 	r |= json_object_set_new(o, "dry_run", json_boolean(a->dry_run));
-	r |= set_number(o, "run", res->run);
-	r |= set_number(o, "trees", res->trees);
-	r |= set_number(o, "versions", res->versions);
+	r |= output_set_number(o, "run", res->run);
+	r |= output_set_number(o, "trees", res->trees);
+	r |= output_set_number(o, "versions", res->versions);
 	r |= set_count(o, "pool", &res->pool);
 	r |= set_count(o, "condemned", &res->condemned);
 	r |= set_count(o, res->refused ? "refused" : "deleted", &res->deleted);
 	r |= set_count(o, "pruned", &res->pruned);
-	r |= set_number(o, "indexes_written", res->indexes_made);
-	r |= set_number(o, "requests_total", bill_requests(&counts));
-	r |= set_number(o, "bytes_in", counts.bytes_in);
-	r |= set_number(o, "bytes_out", counts.bytes_out);
+	r |= output_set_number(o, "indexes_written", res->indexes_made);
+	r |= output_set_number(o, "requests_total", bill_requests(&counts));
+	r |= output_set_number(o, "bytes_in", counts.bytes_in);
+	r |= output_set_number(o, "bytes_out", counts.bytes_out);
 	r |= json_object_set_new(o, "seconds", json_real(seconds));
 	r |= json_object_set_new(
 		o, "price_usd",
 		json_real(s->unbilled ? 0 : bill_price(&counts)));
-	if (!r)
-		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER |
-					     JSON_REAL_PRECISION(9));
-	if (text)
-		(void)puts(text); /* main looks at stdout's errors */
-	json_decref(o);
+	return output_json(o, r);
 }
 
 static void say_refused(const struct gc_result *res)
@@ -163,15 +147,19 @@ static void say_refused(const struct gc_result *res)
 		  res->deleted.objects, part, whole);
 }
 
-static void say(const struct gc_args *a, const struct session *s,
-		const struct gc_result *res)
+static int say(const struct gc_args *a, const struct session *s,
+	       const struct gc_result *res)
 {
+	int status = EXIT_OK;
+
 	if (a->session.json)
-		say_json(a, s, res);
+		status = say_json(a, s, res);
 	else if (!a->session.quiet)
-		say_text(a, s, res);
-	if (res->refused)
-		say_refused(res);
+		status = say_text(a, s, res);
+	if (!res->refused)
+		return status;
+	say_refused(res);
+	return EXIT_FAILED;
 }
 
 static int gc(const struct gc_args *a)
@@ -179,6 +167,7 @@ static int gc(const struct gc_args *a)
 	struct gc_result result = { 0 };
 	struct session session;
 	struct err e = { 0 };
+	int status = EXIT_FAILED;
 	int r = session_open(&session, a->source, &a->session, &e);
 	struct gc_options o = {
 		.pool = session.options.pool ? session.options.pool : "",
@@ -196,13 +185,13 @@ static int gc(const struct gc_args *a)
 	r = gc_run(&result, session.source.store, &o, &e);
 	progress_stop(o.progress);
 	if (!r)
-		say(a, &session, &result);
+		status = say(a, &session, &result);
 	session_close(&session);
 	if (r)
 		log_error("gc '%s': %s", a->source, e.text);
 	if (r == -ECANCELED && session_interrupted())
 		return EXIT_INTERRUPTED;
-	return r || result.refused ? EXIT_FAILED : EXIT_OK;
+	return status;
 }
 
 int cmd_gc(int argc, char **argv)

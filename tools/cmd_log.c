@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -13,7 +12,7 @@
 #include "tools/cmd.h"
 #include "tools/cmdline.h"
 #include "tools/history.h"
-#include "tools/quote.h"
+#include "tools/output.h"
 
 enum {
 	OPT_RESTORE = OPT_VERB_FIRST,
@@ -102,24 +101,21 @@ static void print_version(const struct history_version *v)
 		(void)printf("%25s  %s\n", "in shards", id);
 }
 
-/* Setting a NULL value fails; the caller looks at the whole. */
 static int add_version(json_t *list, const struct history_version *v)
 {
 	char id[OBJECT_ID_HEX];
-	json_t *o;
-	int r = 0;
+	json_t *o = json_object();
+	int r = output_set_number(o, "version", v->seq);
 
 	hex_encode(id, v->id.bytes, OBJECT_ID_LEN);
-	o = json_pack("{s:I, s:I, s:I, s:b}", "version", (json_int_t)v->seq,
-		      "commit_time", (json_int_t)v->commit_s, "size",
-		      (json_int_t)v->object.size, "removed", v->removed);
+	r |= json_object_set_new(o, "commit_time", json_integer(v->commit_s));
+	r |= output_set_number(o, "size", v->object.size);
+	r |= json_object_set_new(o, "removed", json_boolean(v->removed));
 	if (!v->removed)
 		r |= json_object_set_new(o, "id", json_string(id));
 	if (v->counted) {
-		r |= json_object_set_new(o, "files",
-					 json_integer((json_int_t)v->files));
-		r |= json_object_set_new(o, "bytes",
-					 json_integer((json_int_t)v->bytes));
+		r |= output_set_number(o, "files", v->files);
+		r |= output_set_number(o, "bytes", v->bytes);
 	}
 	return r | json_array_append_new(list, o);
 }
@@ -127,25 +123,13 @@ static int add_version(json_t *list, const struct history_version *v)
 static int print_json(const struct history *h)
 {
 	json_t *list = json_array(), *o = json_object();
-	CLEANUP_BUF struct buf dir = BUF_INIT(STORE_KEY_MAX * 4);
-	CLEANUP_FREE char *text = NULL;
-	int r = quote_terminal(&dir, h->dir, strlen(h->dir));
+	int broken = output_set_name(o, "tree", h->dir);
 
 	for (size_t i = 0; i < h->count; i++)
 		if (!h->versions[i].gone)
-			r |= add_version(list, &h->versions[i]);
-	r |= json_object_set_new(o, "tree",
-				 json_string(dir.data ? dir.data : ""));
-	r |= json_object_set_new(o, "versions", list);
-	if (!r)
-		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	json_decref(o);
-	if (!text) {
-		log_error("log: out of memory");
-		return EXIT_FAILED;
-	}
-	(void)puts(text); /* main looks at stdout's errors */
-	return EXIT_OK;
+			broken |= add_version(list, &h->versions[i]);
+	broken |= json_object_set_new(o, "versions", list);
+	return output_json(o, broken);
 }
 
 static int print(const struct log_args *a, const struct history *h)
@@ -158,28 +142,35 @@ static int print(const struct log_args *a, const struct history *h)
 	return EXIT_OK;
 }
 
-static int restore(const struct log_args *a, const struct history *h,
-		   struct session *session, struct err *e)
+static int print_restored(const struct log_args *a, uint64_t seq, bool made)
 {
-	uint64_t seq = 0;
-	bool made = false;
-	int r = history_restore(h, session, a->restore,
-				session->options.single_writer, &seq, &made, e);
-
-	if (r)
-		return r;
 	if (a->session.json)
-		(void)printf("{\"verb\":\"log\",\"restored\":%" PRIu64
-			     ",\"version\":%" PRIu64 ",\"made\":%s}\n",
-			     a->restore, seq, made ? "true" : "false");
-	else if (!a->session.quiet && made)
+		return output_json(
+			json_pack("{s:s, s:I, s:I, s:b}", "verb", "log",
+				  "restored", (json_int_t)a->restore, "version",
+				  (json_int_t)seq, "made", (int)made),
+			0);
+	if (!a->session.quiet && made)
 		(void)printf("version %" PRIu64 " restored as %" PRIu64 "\n",
 			     a->restore, seq);
 	else if (!a->session.quiet)
 		(void)printf("version %" PRIu64 " is the same as the newest, "
 			     "%" PRIu64 "\n",
 			     a->restore, seq);
-	return 0;
+	return EXIT_OK;
+}
+
+static int restore(const struct log_args *a, const struct history *h,
+		   struct session *session, int *ret_status, struct err *e)
+{
+	uint64_t seq = 0;
+	bool made = false;
+	int r = history_restore(h, session, a->restore,
+				session->options.single_writer, &seq, &made, e);
+
+	if (!r)
+		*ret_status = print_restored(a, seq, made);
+	return r;
 }
 
 static int run(const struct log_args *a)
@@ -196,7 +187,7 @@ static int run(const struct log_args *a)
 	}
 	r = history_read(&h, &session, session.source.prefix, !a->restore, &e);
 	if (!r && a->restore)
-		r = restore(a, &h, &session, &e);
+		r = restore(a, &h, &session, &status, &e);
 	else if (!r)
 		status = print(a, &h);
 	session_close(&session);

@@ -59,7 +59,7 @@ struct pull_cmd {
 	bool ran; /* at least one source was there */
 };
 
-static void print_summary(const struct pull_cmd *cmd)
+static int print_summary(const struct pull_cmd *cmd)
 {
 	const struct pull_result *sum = &cmd->sum;
 	struct summary summary = {
@@ -78,7 +78,7 @@ static void print_summary(const struct pull_cmd *cmd)
 		.unbilled = !cmd->billed,
 	};
 
-	summary_print(&summary, cmd->options.json, cmd->options.quiet);
+	return summary_print(&summary, cmd->options.json, cmd->options.quiet);
 }
 
 static int status_of(int r, const struct pull_result *result)
@@ -201,8 +201,8 @@ static int pull(struct pull_cmd *cmd)
 			break;
 	}
 	progress_stop(cmd->progress);
-	if (cmd->ran)
-		print_summary(cmd);
+	if (cmd->ran && print_summary(cmd) && status == EXIT_OK)
+		status = EXIT_FAILED;
 	return status;
 }
 

@@ -173,8 +173,8 @@ static void say_plan(const struct push_result *result)
 		     result->upload_objects == 1 ? "" : "s");
 }
 
-static void say(const struct push_args *a, const struct session *s,
-		const struct push_result *result)
+static int say(const struct push_args *a, const struct session *s,
+	       const struct push_result *result)
 {
 	struct summary sum = {
 		.verb = "push",
@@ -194,7 +194,7 @@ static void say(const struct push_args *a, const struct session *s,
 	store_counts(s->source.store, &sum.counts);
 	if (a->push.dry_run && !a->session.json && !a->session.quiet)
 		say_plan(result);
-	summary_print(&sum, a->session.json, a->session.quiet);
+	return summary_print(&sum, a->session.json, a->session.quiet);
 }
 
 static int push(const struct push_args *a)
@@ -204,6 +204,7 @@ static int push(const struct push_args *a)
 	struct session session;
 	struct push_result result;
 	struct err e = { 0 };
+	int status = EXIT_OK;
 	int r = session_open(&session, o.dest, &a->session, &e);
 
 	if (r) {
@@ -213,14 +214,14 @@ static int push(const struct push_args *a)
 	o.session = &session.options;
 	r = push_run(&result, &session, &o, &e);
 	if (!r)
-		say(a, &session, &result);
+		status = say(a, &session, &result);
 	session_close(&session);
 	if (r)
 		log_error("push %s'%s': %s", several ? "to " : "",
 			  several ? o.dest : *o.sources.srcs, e.text);
 	if (r == -ECANCELED && session_interrupted())
 		return EXIT_INTERRUPTED;
-	return r || result.warnings ? EXIT_FAILED : EXIT_OK;
+	return r || result.warnings ? EXIT_FAILED : status;
 }
 
 int cmd_push(int argc, char **argv)

@@ -4,7 +4,6 @@
  * Paths of one bucket that follow each other are removed together.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "s3/bill.h"
 #include "tools/cmd.h"
 #include "tools/cmdline.h"
+#include "tools/output.h"
 #include "tools/quote.h"
 #include "tools/rm.h"
 
@@ -224,8 +224,8 @@ static int run_group(struct group *g, const struct rm_args *a,
 	return r;
 }
 
-static void say_text(const struct rm_args *a, const struct totals *all,
-		     double seconds)
+static int say_text(const struct rm_args *a, const struct totals *all,
+		    double seconds)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT(TEXT_MAX);
 	const struct rm_result *res = &all->result;
@@ -243,29 +243,25 @@ static void say_text(const struct rm_args *a, const struct totals *all,
 	(void)bill_add_requests(&out, &all->counts);
 	if (!all->unbilled)
 		(void)bill_add_price(&out, &all->counts);
-	if (!buf_error(&out))
-		(void)puts(out.data);
+	return output_line(&out);
 }
 
-static void say_json(const struct rm_args *a, const struct totals *all,
-		     double seconds)
+static int say_json(const struct rm_args *a, const struct totals *all,
+		    double seconds)
 {
 	const struct rm_result *res = &all->result;
-	json_t *o = json_pack(
-		"{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "verb", "rm",
-		"dry_run", a->dry_run, "paths", (json_int_t)res->paths, "trees",
-		(json_int_t)res->trees, "objects", (json_int_t)res->objects,
-		"kept", (json_int_t)res->kept, "requests_total",
-		(json_int_t)bill_requests(&all->counts), "seconds", seconds,
-		"price_usd", all->unbilled ? 0.0 : bill_price(&all->counts));
-	CLEANUP_FREE char *text =
-		o ? json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER |
-					  JSON_REAL_PRECISION(9))
-		  : NULL;
 
-	if (text)
-		(void)puts(text); /* main looks at stdout's errors */
-	json_decref(o);
+	return output_json(
+		json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:f, s:f}",
+			  "verb", "rm", "dry_run", (int)a->dry_run, "paths",
+			  (json_int_t)res->paths, "trees",
+			  (json_int_t)res->trees, "objects",
+			  (json_int_t)res->objects, "kept",
+			  (json_int_t)res->kept, "requests_total",
+			  (json_int_t)bill_requests(&all->counts), "seconds",
+			  seconds, "price_usd",
+			  all->unbilled ? 0.0 : bill_price(&all->counts)),
+		0);
 }
 
 /* 0, or the error that ended it, which has been said. */
@@ -297,7 +293,7 @@ static int rm(const struct rm_args *a)
 	struct notes failed;
 	double seconds;
 	size_t wrong;
-	int r;
+	int r, status = EXIT_OK;
 
 	notes_init(&failed);
 	r = run_all(a, &all, &failed);
@@ -310,12 +306,12 @@ static int rm(const struct rm_args *a)
 			 all.result.kept == 1 ? "path was" : "paths were");
 	seconds = (double)(clock_now_ns() - start_ns) / 1e9;
 	if (!r && a->session.json)
-		say_json(a, &all, seconds);
+		status = say_json(a, &all, seconds);
 	else if (!r && !a->session.quiet)
-		say_text(a, &all, seconds);
+		status = say_text(a, &all, seconds);
 	if (r == -ECANCELED && session_interrupted())
 		return EXIT_INTERRUPTED;
-	return r || wrong || all.result.kept ? EXIT_FAILED : EXIT_OK;
+	return r || wrong || all.result.kept ? EXIT_FAILED : status;
 }
 
 int cmd_rm(int argc, char **argv)

@@ -3,10 +3,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "s3/base/clock.h"
 #include "s3/base/human.h"
@@ -14,7 +10,7 @@
 #include "s3/bill.h"
 #include "tools/cmd.h"
 #include "tools/cmdline.h"
-#include "tools/quote.h"
+#include "tools/output.h"
 #include "tools/verify.h"
 
 #define TEXT_MAX 4096
@@ -37,21 +33,8 @@ struct verify_cmd {
 	const char *source;
 	bool list_only;
 	json_t *bad; /* with --json */
-	bool failed; /* no memory for one of them */
+	int lost; /* not 0: one of them, for want of memory */
 };
-
-static int set_text(json_t *o, const char *key, const char *text)
-{
-	CLEANUP_BUF struct buf quoted = BUF_INIT(5 * strlen(text) + 1);
-	char quoted_key[32];
-
-	if (quote_is_utf8(text, strlen(text)))
-		return json_object_set_new(o, key, json_string(text));
-	(void)snprintf(quoted_key, sizeof(quoted_key), "%s_quoted", key);
-	if (quote_terminal(&quoted, text, strlen(text)))
-		return -1;
-	return json_object_set_new(o, quoted_key, json_string(quoted.data));
-}
 
 static void on_bad(void *arg, const struct verify_bad *bad)
 {
@@ -68,14 +51,14 @@ static void on_bad(void *arg, const struct verify_bad *bad)
 	if (!cmd->options.json)
 		return;
 	o = json_object();
-	r = set_text(o, "path", bad->path);
+	r = output_set_name(o, "path", bad->path);
 	if (bad->blob)
-		r |= set_text(o, "blob", bad->blob);
+		r |= output_set_name(o, "blob", bad->blob);
 	if (*hex)
 		r |= json_object_set_new(o, "sha256", json_string(hex));
-	r |= set_text(o, "error", bad->text);
+	r |= output_set_name(o, "error", bad->text);
 	r |= json_array_append_new(cmd->bad, o);
-	cmd->failed |= !!r;
+	cmd->lost |= r;
 }
 
 struct outcome {
@@ -85,7 +68,7 @@ struct outcome {
 	bool unbilled;
 };
 
-static void print_text(const struct outcome *x, bool list_only)
+static int print_text(const struct outcome *x, bool list_only)
 {
 	CLEANUP_BUF struct buf out = BUF_INIT(TEXT_MAX);
 	const struct verify_result *r = &x->result;
@@ -107,41 +90,37 @@ static void print_text(const struct outcome *x, bool list_only)
 	(void)bill_add_requests(&out, &x->counts);
 	if (!x->unbilled)
 		(void)bill_add_price(&out, &x->counts);
-	if (!buf_error(&out))
-		(void)puts(out.data); /* main looks at stdout's errors */
+	return output_line(&out);
 }
 
-static int print_json(const struct outcome *x, struct verify_cmd *cmd,
+static int print_json(const struct outcome *x, const struct verify_cmd *cmd,
 		      bool complete)
 {
-	const struct verify_result *r = &x->result;
-	json_t *o = json_pack(
-		"{s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,"
-		"s:I,"
-		"s:I,s:f,s:f}",
-		"verb", "verify", "list_only", (int)cmd->list_only, "complete",
-		(int)complete, "files", (json_int_t)r->files, "dirs",
-		(json_int_t)r->dirs, "symlinks", (json_int_t)r->symlinks,
-		"bytes", (json_int_t)r->bytes, "blocks", (json_int_t)r->blocks,
-		"frames", (json_int_t)r->frames, "blobs", (json_int_t)r->blobs,
-		"plain", (json_int_t)r->plain, "unproven",
-		(json_int_t)r->unproven, "indexes", (json_int_t)r->indexes,
-		"bad_count", (json_int_t)r->bad, "bad", cmd->bad,
-		"requests_total", (json_int_t)bill_requests(&x->counts),
-		"bytes_in", (json_int_t)x->counts.bytes_in, "seconds",
-		x->seconds, "price_usd",
-		x->unbilled ? 0.0 : bill_price(&x->counts));
-	char *text = NULL;
+	const struct verify_result *v = &x->result;
+	json_t *o = json_object();
+	int r = json_object_set_new(o, "verb", json_string("verify"));
 
-	if (o && !cmd->failed)
-		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER |
-					     JSON_REAL_PRECISION(9));
-	json_decref(o);
-	if (!text)
-		return -ENOMEM;
-	(void)puts(text);
-	free(text);
-	return 0;
+	r |= json_object_set_new(o, "list_only", json_boolean(cmd->list_only));
+	r |= json_object_set_new(o, "complete", json_boolean(complete));
+	r |= output_set_number(o, "files", v->files);
+	r |= output_set_number(o, "dirs", v->dirs);
+	r |= output_set_number(o, "symlinks", v->symlinks);
+	r |= output_set_number(o, "bytes", v->bytes);
+	r |= output_set_number(o, "blocks", v->blocks);
+	r |= output_set_number(o, "frames", v->frames);
+	r |= output_set_number(o, "blobs", v->blobs);
+	r |= output_set_number(o, "plain", v->plain);
+	r |= output_set_number(o, "unproven", v->unproven);
+	r |= output_set_number(o, "indexes", v->indexes);
+	r |= output_set_number(o, "bad_count", v->bad);
+	r |= json_object_set(o, "bad", cmd->bad);
+	r |= output_set_number(o, "requests_total", bill_requests(&x->counts));
+	r |= output_set_number(o, "bytes_in", x->counts.bytes_in);
+	r |= json_object_set_new(o, "seconds", json_real(x->seconds));
+	r |= json_object_set_new(
+		o, "price_usd",
+		json_real(x->unbilled ? 0 : bill_price(&x->counts)));
+	return output_json(o, r | cmd->lost);
 }
 
 static int run(struct verify_cmd *cmd, struct location *at)
@@ -153,7 +132,7 @@ static int run(struct verify_cmd *cmd, struct location *at)
 		.arg = cmd,
 	};
 	struct outcome x = { .unbilled = at->session.unbilled };
-	int r;
+	int r, status = EXIT_OK;
 
 	job.progress = progress_start("verify", cmd->options.quiet);
 	r = verify_run(&job, &x.result);
@@ -161,16 +140,16 @@ static int run(struct verify_cmd *cmd, struct location *at)
 	store_counts(at->session.source.store, &x.counts);
 	x.seconds = (double)(clock_now_ns() - at->session.started_ns) / 1e9;
 	if (cmd->options.json)
-		r = print_json(&x, cmd, !r) ?: r;
+		status = print_json(&x, cmd, !r);
 	else if (!cmd->options.quiet && !r)
-		print_text(&x, cmd->list_only);
+		status = print_text(&x, cmd->list_only);
 	if (r == -EINTR || session_interrupted()) {
 		log_error("interrupted");
 		return EXIT_INTERRUPTED;
 	}
 	if (r == -ENOMEM)
 		log_error("out of memory");
-	return r || x.result.bad ? EXIT_FAILED : EXIT_OK;
+	return r || x.result.bad ? EXIT_FAILED : status;
 }
 
 static int verify(struct verify_cmd *cmd)

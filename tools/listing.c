@@ -1,13 +1,11 @@
 #include "tools/listing.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "tools/output.h"
 #include "tools/quote.h"
 
 #define NS_PER_S 1000000000
@@ -115,32 +113,15 @@ static int add_mtree(struct buf *out, const struct view_node *node,
 	return buf_add_char(out, '\n');
 }
 
-/* JSON knows text only: what is no UTF-8 is told with \ooo, under another key,
- * so that nobody takes it for the name. */
-static int set_name(json_t *o, const char *key, const char *quoted_key,
-		    const char *name)
-{
-	struct buf quoted = BUF_INIT(5 * strlen(name) + 1);
-	int r;
-
-	if (quote_is_utf8(name, strlen(name)))
-		return json_object_set_new(o, key, json_string(name));
-	(void)quote_terminal(&quoted, name, strlen(name));
-	r = json_object_set_new(o, quoted_key, json_string(quoted.data));
-	buf_done(&quoted);
-	return r;
-}
-
 static int fill_json(json_t *o, const struct view_node *node, const char *name,
 		     const char *target)
 {
 	char mode[8];
-	int r = set_name(o, "name", "name_quoted", name);
+	int r = output_set_name(o, "name", name);
 
 	r |= json_object_set_new(o, "type",
 				 json_string(type_name(node->mode, "symlink")));
-	r |= json_object_set_new(o, "size",
-				 json_integer((json_int_t)node->size));
+	r |= output_set_number(o, "size", node->size);
 	if (node->attrs_known || node->kind != VIEW_DIR)
 		r |= json_object_set_new(
 			o, "mtime_ns",
@@ -156,7 +137,7 @@ static int fill_json(json_t *o, const struct view_node *node, const char *name,
 		r |= json_object_set_new(o, "gid", json_integer(node->gid));
 	}
 	if (target)
-		r |= set_name(o, "target", "target_quoted", target);
+		r |= output_set_name(o, "target", target);
 	return r;
 }
 
@@ -164,17 +145,8 @@ static int add_json(struct buf *out, const struct view_node *node,
 		    const char *name, const char *target)
 {
 	json_t *o = json_object();
-	char *text = NULL;
-	int r = o ? fill_json(o, node, name, target) : -1;
 
-	if (!r)
-		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	json_decref(o);
-	if (!text)
-		return -ENOMEM;
-	r = buf_add_str(out, text);
-	free(text);
-	return r;
+	return output_add_json(out, o, fill_json(o, node, name, target));
 }
 
 int listing_add(struct buf *out, const struct listing_style *style,

@@ -4,6 +4,7 @@
  * What goes to stdout is looked at once, at the end: a full disk behind
  * `assetctl ls > file` must not look like success.
  */
+#include <errno.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -92,6 +93,19 @@ static bool reader_gone(void)
 	return poll(&out, 1, 0) > 0 && (out.revents & POLLERR);
 }
 
+/* 0, or -1 when something of it was not written. */
+static int end_output(void)
+{
+	int error = fflush(stdout) ? errno : ferror(stdout) ? EIO : 0;
+	bool gone = error && reader_gone();
+
+	if (fclose(stdout) && !error)
+		error = errno; /* a file server may tell of it only now */
+	if (error && !gone)
+		log_error("cannot write the output: %s", strerror(error));
+	return error ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	int status;
@@ -103,11 +117,7 @@ int main(int argc, char **argv)
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	log_open("assetctl", false);
 	status = run(argc, argv);
-	if (fflush(stdout) || ferror(stdout)) {
-		if (!reader_gone())
-			log_error("cannot write the output");
-		if (status == EXIT_OK)
-			status = EXIT_FAILED;
-	}
+	if (end_output() && status == EXIT_OK)
+		status = EXIT_FAILED;
 	return status;
 }

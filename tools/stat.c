@@ -4,15 +4,14 @@
  */
 #include "tools/stat.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cache/fetch_unit.h"
 #include "cache/names.h"
+#include "tools/output.h"
 #include "tools/quote.h"
 #include "tools/want.h"
 
@@ -226,25 +225,6 @@ int stat_text(struct buf *out, const struct location *at, const char *shown,
 
 /* ---- JSON ---------------------------------------------------------------- */
 
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
-
-/* A name that is not UTF-8 comes quoted, under another key. */
-static int set_name(json_t *o, const char *key, const char *name)
-{
-	CLEANUP_BUF struct buf text = BUF_INIT(5 * strlen(name) + 1);
-	char quoted_key[32];
-
-	if (quote_is_utf8(name, strlen(name)))
-		return json_object_set_new(o, key, json_string(name));
-	(void)snprintf(quoted_key, sizeof(quoted_key), "%s_quoted", key);
-	if (quote_terminal(&text, name, strlen(name)))
-		return -1;
-	return json_object_set_new(o, quoted_key, json_string(text.data));
-}
-
 static json_t *block_json(const struct location *at, uint32_t i)
 {
 	CLEANUP_BUF struct buf key = BUF_INIT(2 * STORE_KEY_MAX);
@@ -284,9 +264,8 @@ static int set_version(json_t *o, const struct view_node *node)
 	int r = 0;
 
 	if (node->kind == VIEW_PLAIN) {
-		r |= set_name(o, "key", node->key);
-		r |= json_object_set_new(o, "etag",
-					 json_string(node->object.etag));
+		r |= output_set_name(o, "key", node->key);
+		r |= output_set_name(o, "etag", node->object.etag);
 		return r | json_object_set_new(
 				   o, "written_s",
 				   json_integer(node->object.modified_s));
@@ -294,8 +273,8 @@ static int set_version(json_t *o, const struct view_node *node)
 	if (!node->tree)
 		return 0;
 	want_entry(node, &entry);
-	r |= set_name(o, "tree", node->tree->dir);
-	r |= json_object_set_new(o, "tree_version", number(node->tree->seq));
+	r |= output_set_name(o, "tree", node->tree->dir);
+	r |= output_set_number(o, "tree_version", node->tree->seq);
 	return r | json_object_set_new(o, "written_s",
 				       json_integer(entry.commit_s));
 }
@@ -306,7 +285,7 @@ static int fill_json(json_t *o, const struct location *at, const char *shown,
 	const struct view_node *node = at->node;
 	struct stat_cost cost;
 	char mode[8];
-	int r = set_name(o, "path", shown);
+	int r = output_set_name(o, "path", shown);
 
 	(void)snprintf(mode, sizeof(mode), "%04o",
 		       (unsigned int)node->mode & 07777);
@@ -315,9 +294,9 @@ static int fill_json(json_t *o, const struct location *at, const char *shown,
 		r |= json_object_set_new(
 			o, "packed", json_boolean(node->kind != VIEW_PLAIN));
 	if (target)
-		r |= set_name(o, "target", target);
+		r |= output_set_name(o, "target", target);
 	if (node->kind != VIEW_DIR)
-		r |= json_object_set_new(o, "size", number(node->size));
+		r |= output_set_number(o, "size", node->size);
 	r |= json_object_set_new(o, "mode", json_string(mode));
 	r |= json_object_set_new(o, "uid", json_integer(node->uid));
 	r |= json_object_set_new(o, "gid", json_integer(node->gid));
@@ -330,23 +309,14 @@ static int fill_json(json_t *o, const struct location *at, const char *shown,
 	if (node->kind == VIEW_DIR)
 		return r;
 	stat_cost(node, &cost);
-	r |= json_object_set_new(o, "cold_requests", number(cost.requests));
-	return r | json_object_set_new(o, "cold_bytes", number(cost.bytes));
+	r |= output_set_number(o, "cold_requests", cost.requests);
+	return r | output_set_number(o, "cold_bytes", cost.bytes);
 }
 
 int stat_json(struct buf *out, const struct location *at, const char *shown,
 	      const char *target)
 {
 	json_t *o = json_object();
-	char *text = NULL;
-	int r = o ? fill_json(o, at, shown, target) : -1;
 
-	if (!r)
-		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	json_decref(o);
-	if (!text)
-		return -ENOMEM;
-	r = buf_add_str(out, text);
-	free(text);
-	return r;
+	return output_add_json(out, o, fill_json(o, at, shown, target));
 }

@@ -4,13 +4,11 @@
 #include "tools/summary.h"
 
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "s3/base/buf.h"
 #include "s3/base/human.h"
 #include "s3/bill.h"
+#include "tools/cmd.h"
+#include "tools/output.h"
 
 #define TEXT_MAX 4096
 
@@ -50,74 +48,65 @@ static void add_saved(struct buf *out, const struct summary *s)
 				     " not moved (local)");
 }
 
-char *summary_text(const struct summary *s)
+int summary_add_text(struct buf *out, const struct summary *s)
 {
-	CLEANUP_BUF struct buf out = BUF_INIT(TEXT_MAX);
-
-	add_work(&out, s);
-	(void)bill_add_requests(&out, &s->counts);
-	add_saved(&out, s);
+	add_work(out, s);
+	(void)bill_add_requests(out, &s->counts);
+	add_saved(out, s);
 	if (!s->unbilled)
-		(void)bill_add_price(&out, &s->counts);
-	return buf_take(&out);
+		(void)bill_add_price(out, &s->counts);
+	return buf_error(out);
 }
 
-static json_t *number(uint64_t n)
+static int set_requests(json_t *o, const struct store_counts *c)
 {
-	return json_integer((json_int_t)n);
-}
-
-/* Setting a NULL value fails; the last line of the caller looks for it. */
-static int requests_json(json_t *requests, const struct store_counts *c)
-{
+	json_t *requests = json_object();
 	int r = 0;
 
 	for (int op = 0; op < STORE_OP_COUNT; op++)
-		r |= json_object_set_new(requests,
-					 store_op_name((enum store_op)op),
-					 number(c->requests[op]));
-	return r;
+		r |= output_set_number(requests,
+				       store_op_name((enum store_op)op),
+				       c->requests[op]);
+	return r | json_object_set_new(o, "requests", requests);
 }
 
-char *summary_json(const struct summary *s)
+int summary_set_json(json_t *o, const struct summary *s)
 {
-	json_t *o = json_object(), *requests = json_object();
-	char *text = NULL;
-	int r = requests_json(requests, &s->counts);
+	int r = json_object_set_new(o, "verb", json_string(s->verb));
 
-	r |= json_object_set_new(o, "verb", json_string(s->verb));
 	r |= json_object_set_new(o, "dry_run", json_boolean(s->dry_run));
-	r |= json_object_set_new(o, "files", number(s->files));
-	r |= json_object_set_new(o, "dirs", number(s->dirs));
-	r |= json_object_set_new(o, "symlinks", number(s->symlinks));
-	r |= json_object_set_new(o, "bytes", number(s->bytes));
-	r |= json_object_set_new(o, "unchanged", number(s->unchanged));
-	r |= json_object_set_new(o, "removed", number(s->removed));
-	r |= json_object_set_new(o, "saved_pool", number(s->saved_pool));
-	r |= json_object_set_new(o, "saved_cache", number(s->saved_cache));
-	r |= json_object_set_new(o, "requests_total",
-				 number(bill_requests(&s->counts)));
-	r |= json_object_set_new(o, "requests", requests);
-	r |= json_object_set_new(o, "retries", number(s->counts.retries));
-	r |= json_object_set_new(o, "bytes_in", number(s->counts.bytes_in));
-	r |= json_object_set_new(o, "bytes_out", number(s->counts.bytes_out));
+	r |= output_set_number(o, "files", s->files);
+	r |= output_set_number(o, "dirs", s->dirs);
+	r |= output_set_number(o, "symlinks", s->symlinks);
+	r |= output_set_number(o, "bytes", s->bytes);
+	r |= output_set_number(o, "unchanged", s->unchanged);
+	r |= output_set_number(o, "removed", s->removed);
+	r |= output_set_number(o, "saved_pool", s->saved_pool);
+	r |= output_set_number(o, "saved_cache", s->saved_cache);
+	r |= output_set_number(o, "requests_total", bill_requests(&s->counts));
+	r |= set_requests(o, &s->counts);
+	r |= output_set_number(o, "retries", s->counts.retries);
+	r |= output_set_number(o, "bytes_in", s->counts.bytes_in);
+	r |= output_set_number(o, "bytes_out", s->counts.bytes_out);
 	r |= json_object_set_new(o, "seconds", json_real(s->seconds));
-	r |= json_object_set_new(o, "price_usd", json_real(price(s)));
-	if (!r)
-		text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER |
-					     JSON_REAL_PRECISION(9));
-	json_decref(o);
-	return text;
+	return r | json_object_set_new(o, "price_usd", json_real(price(s)));
 }
 
-void summary_print(const struct summary *s, bool json, bool quiet)
+static int print_json(const struct summary *s)
 {
-	char *text;
+	json_t *o = json_object();
 
-	if (quiet && !json)
-		return;
-	text = json ? summary_json(s) : summary_text(s);
-	if (text)
-		(void)puts(text); /* main looks at stdout's errors at the end */
-	free(text);
+	return output_json(o, summary_set_json(o, s));
+}
+
+int summary_print(const struct summary *s, bool json, bool quiet)
+{
+	CLEANUP_BUF struct buf line = BUF_INIT(TEXT_MAX);
+
+	if (json)
+		return print_json(s);
+	if (quiet)
+		return EXIT_OK;
+	(void)summary_add_text(&line, s); /* its failure stays with it */
+	return output_line(&line);
 }

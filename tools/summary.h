@@ -9,9 +9,11 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "s3/base/buf.h"
 #include "s3/store.h"
 
 struct summary {
@@ -29,10 +31,10 @@ struct summary {
 	bool unbilled; /* a store without a bill: no price is told */
 };
 
-/* The line for people, and the JSON object; malloc'ed, without a newline. NULL
- * without memory. */
-char *summary_text(const struct summary *s);
-char *summary_json(const struct summary *s);
+/* Appends the line for people, without a newline. Errors: those of `out`. */
+int summary_add_text(struct buf *out, const struct summary *s);
+/* Sets the members of a JSON object: 0, or -1 without memory (output.h). */
+int summary_set_json(json_t *o, const struct summary *s);
 
-/* To stdout; nothing when quiet and not json. */
-void summary_print(const struct summary *s, bool json, bool quiet);
+/* To stdout; nothing when quiet and not json. Returns the exit status. */
+int summary_print(const struct summary *s, bool json, bool quiet);
