@@ -265,7 +265,7 @@ int main(int argc, char **argv)
 
 	if (argc == 4 && !strcmp(argv[2], "--seed"))
 		seed = strtoull(argv[3], NULL, 10);
-	else if (argc != 2)
+	else if (argc != 2 || argv[1][0] == '-')
 		errx(2, "usage: kitchen DIR [--seed N]");
 
 	if (mkdir(argv[1], 0755) < 0 && errno != EEXIST)
