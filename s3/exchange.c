@@ -405,8 +405,6 @@ static enum xfer_result result_of(struct exchange *x, CURLcode code)
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_ISSUER_ERROR:
 		return XFER_UNTRUSTED;
-	case CURLE_OUT_OF_MEMORY:
-		return XFER_NO_MEMORY;
 	case CURLE_WRITE_ERROR:
 		if (!x->overflow) /* repeated */
 			return XFER_CUT;
@@ -434,12 +432,16 @@ struct xfer_req *exchange_end(struct exchange *x, CURLcode code)
 
 	(void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
 	req->status = (int)status;
+	/* What curl calls out of memory is a header that never ends, too: nothing
+	 * that another attempt may not mend. */
 	(void)snprintf(req->error, sizeof(req->error), "%.*s",
 		       (int)sizeof(req->error) - 1,
 		       x->repeated   ? "an earlier answer came again"
 		       : x->overflow ? "the reply is larger than what is taken"
 		       : x->error[0] ? x->error
-				     : curl_easy_strerror(code));
+		       : code == CURLE_OUT_OF_MEMORY
+			       ? "out of memory, or a header without end"
+			       : curl_easy_strerror(code));
 	return let_go(x, result_of(x, code));
 }
 

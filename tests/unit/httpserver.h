@@ -123,11 +123,9 @@ static inline const struct step *read_request(int fd)
 static inline ssize_t send_reply(int fd, const char *reply)
 {
 	static const char field[] = "\r\nx-amz-meta-assetfs-put: ";
-	char text[4096];
-	char *to, *from;
+	CLEANUP_FREE char *text = strdup(reply);
+	char *to = text ? strstr(text, "@MARK@") : NULL, *from;
 
-	(void)snprintf(text, sizeof(text), "%s", reply);
-	to = strstr(text, "@MARK@");
 	if (to) {
 		LOCK_SCOPE(&server.lock);
 		from = strcasestr(server.heads[0], field);
@@ -135,7 +133,7 @@ static inline ssize_t send_reply(int fd, const char *reply)
 			memcpy(to, from + sizeof(field) - 1, 16);
 		memmove(to + 16, to + 18, strlen(to + 18) + 1);
 	}
-	return send(fd, text, strlen(text), MSG_NOSIGNAL);
+	return text ? send(fd, text, strlen(text), MSG_NOSIGNAL) : -1;
 }
 
 static inline void *serve(void *arg)

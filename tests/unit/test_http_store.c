@@ -630,6 +630,28 @@ static void test_cases(struct store *s)
 	}
 }
 
+/* curl calls it out of memory; it is an answer like other broken ones. */
+static void test_endless_header(struct store *s)
+{
+	const struct request_case c = { .name = "endless", .op = STORE_GET };
+	struct step steps[STEPS_MAX] = { [1] = { .reply = GET_OK } };
+	CLEANUP_BUF struct buf reply = BUF_INIT(1 << 20);
+	CLEANUP_BUF struct buf out = BUF_INIT(100);
+	struct store_req req;
+	struct err e = { 0 };
+
+	(void)buf_add_str(&reply, "HTTP/1.1 200 OK\r\nX-Long: ");
+	for (int i = 0; i < 200000; i++)
+		(void)buf_add(&reply, "a", 1);
+	(void)buf_add_str(&reply, "\r\nContent-Length: 0\r\n\r\n");
+	steps[0].reply = reply.data;
+	script(steps);
+	fill(&req, &c, &out);
+	is_int(store_run(s, &req, &e), 0, "a header without end, then well");
+	is_int(arrived(), 2, "asked again");
+	store_req_done(&req);
+}
+
 int main(void)
 {
 	struct store *s;
@@ -637,6 +659,7 @@ int main(void)
 	server_open();
 	s = open_store(server.port);
 	test_cases(s);
+	test_endless_header(s);
 	store_free(s);
 	return tap_done();
 }
