@@ -30,7 +30,8 @@
 #include "s3/http_store.h"
 #include "tests/unit/tap.h"
 
-#define STEPS_MAX 8
+#define STEPS_MAX 16
+#define TOGETHER 7 /* more than curl tries by itself */
 #define DATE "Date: Fri, 24 May 2013 00:00:00 GMT\r\n"
 #define MODIFIED_FIELD "Last-Modified: Fri, 24 May 2013 00:00:00 GMT\r\n"
 #define FIELDS "ETag: \"e1\"\r\n" MODIFIED_FIELD
@@ -59,6 +60,7 @@ enum manner {
 	STALL, /* no answer, ever */
 	HANG_UP_AFTER, /* the answer */
 	LATE, /* LATE_US later */
+	GATHER, /* once TOGETHER requests have come */
 };
 
 #define LATE_US 2400000 /* a second one has been sent by then */
@@ -118,6 +120,12 @@ static inline const struct step *read_request(int fd)
 	return &server.steps[server.next++];
 }
 
+static inline size_t arrived(void)
+{
+	LOCK_SCOPE(&server.lock);
+	return server.next;
+}
+
 /* Sends a reply; where it has the text @MARK@… it becomes the mark that the
  * first request bore, of the same length (two digits fewer and back). */
 static inline ssize_t send_reply(int fd, const char *reply)
@@ -148,6 +156,8 @@ static inline void *serve(void *arg)
 			continue;
 		if (step->manner == LATE)
 			(void)usleep(LATE_US);
+		while (step->manner == GATHER && arrived() < TOGETHER)
+			(void)usleep(1000);
 		if (send_reply(fd, step->reply) < 0)
 			break;
 		if (step->manner == HANG_UP_AFTER ||
@@ -199,12 +209,6 @@ static inline void script(const struct step *steps)
 	server.steps = steps;
 	server.next = 0;
 	memset(server.heads, 0, sizeof(server.heads));
-}
-
-static inline size_t arrived(void)
-{
-	LOCK_SCOPE(&server.lock);
-	return server.next;
 }
 
 /* Whether the n-th request had this text in its head. */

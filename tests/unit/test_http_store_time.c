@@ -143,6 +143,54 @@ static void test_cancel(void)
 	lock_done(&w.lock);
 }
 
+/* All kept connections die as they are used, as behind a router that forgot
+ * them. */
+static void test_races(void)
+{
+#define KEPT                                                                   \
+	{                                                                      \
+		.reply = OK_EMPTY, .manner = GATHER                            \
+	}
+#define DEAD                                                                   \
+	{                                                                      \
+		.reply = "", .manner = HANG_UP                                 \
+	}
+	static const struct step steps[STEPS_MAX] = {
+		KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT,
+		DEAD, DEAD, DEAD, DEAD, DEAD, DEAD, { .reply = OK_EMPTY },
+	};
+#undef KEPT
+#undef DEAD
+	struct store *s = open_store(server.port);
+	struct waiter w = { .done = 0 };
+	struct store_req req[TOGETHER];
+	struct err e = { 0 };
+
+	lock_init(&w.lock, LOCK_RANK_BASE);
+	cond_init(&w.wake);
+	script(steps);
+	for (size_t i = 0; i < TOGETHER; i++) {
+		store_req_init(&req[i], STORE_HEAD, "key");
+		req[i].done = count_done;
+		req[i].arg = &w;
+		store_submit(s, &req[i]);
+	}
+	lock_take(&w.lock);
+	while (w.done < TOGETHER)
+		cond_wait(&w.wake, &w.lock);
+	lock_drop(&w.lock);
+	for (size_t i = 0; i < TOGETHER; i++)
+		store_req_done(&req[i]);
+	store_req_init(&req[0], STORE_PUT, "key");
+	is_int(store_run(s, &req[0], &e), 0,
+	       "one dead connection after the other: %s", e.text);
+	is_int(arrived(), TOGETHER + 7, "all that curl tried, and a fresh one");
+	store_req_done(&req[0]);
+	store_free(s);
+	(void)pthread_cond_destroy(&w.wake);
+	lock_done(&w.lock);
+}
+
 /* One connection, held by a request that gets no answer: what waits for it
  * goes in order of priority. */
 static void test_priority(void)
@@ -444,6 +492,7 @@ int main(void)
 	test_timeout();
 	test_away();
 	test_cancel();
+	test_races();
 	test_priority();
 	test_stall();
 	test_stopped();
