@@ -323,6 +323,7 @@ static void test_stopped(void)
 	static const struct step steps[STEPS_MAX] = {
 		{ .reply = "", .manner = STALL },
 		{ .reply = OK_EMPTY },
+		{ .reply = EMPTY("500 Oops") },
 		{ .reply = OK_EMPTY },
 	};
 	static const char *const words[] = { "retry_timeout", "2", NULL };
