@@ -1,8 +1,9 @@
 /*
- * fault_table SOURCE SERVER-URL PROXY-URL FAULTS-FILE reads|writes [FAULT]: each
- * scripted fault of tests/proxy on each kind of request that reads, or that
- * writes; or those that begin with FAULT. FAULTS-FILE is that of the proxy at
- * PROXY-URL, which stands before the server.
+ * fault_table SOURCE SERVER-URL PROXY-URL FAULTS-FILE reads|writes|uploads
+ * [FAULT]: each scripted fault of tests/proxy, or those that begin with FAULT, on
+ * each kind of request that reads, that writes, or that belongs to an upload in
+ * parts. FAULTS-FILE is that of the proxy at PROXY-URL, which stands before the
+ * server.
  *
  * A cell of the table says how the operation must end, and after how many
  * requests: "ok2", or the errno and the number, "EACCES1"; a "+" allows more.
@@ -486,15 +487,24 @@ static void get_cell(char out[32], const char *words, int n)
 	(void)snprintf(out, 32, "%.*s", (int)strcspn(words, " "), words);
 }
 
-static void try_row(const struct row *row, bool reads)
-{
-	enum column first = reads ? GET : PUT, end = reads ? PUT : COLUMNS;
+/* Columns, by what they are for. */
+static const struct group {
+	const char *name;
+	enum column first, end;
+} groups[] = {
+	{ "reads", GET, PUT },
+	{ "writes", PUT, START },
+	{ "uploads", START, COLUMNS },
+};
 
-	for (enum column col = first; col < end; col++) {
+static void try_row(const struct row *row, const struct group *g)
+{
+	for (enum column col = g->first; col < g->end; col++) {
+		bool reads = col < PUT;
 		char cell[32];
 
 		get_cell(cell, reads ? row->reads : row->writes,
-			 (int)(col - first));
+			 (int)(reads ? col - GET : col - PUT));
 		if (strcmp(cell, "-") != 0)
 			try_cell(row, col, cell);
 	}
@@ -502,15 +512,17 @@ static void try_row(const struct row *row, bool reads)
 
 int main(int argc, char **argv)
 {
-	bool reads;
+	const struct group *g = NULL;
 
-	if (argc != 6 && argc != 7) {
+	for (size_t i = 0; i < TAP_COUNT(groups) && argc > 5; i++)
+		if (!strcmp(groups[i].name, argv[5]))
+			g = &groups[i];
+	if (!g || argc > 7) {
 		fprintf(stderr,
 			"usage: fault_table SOURCE SERVER-URL PROXY-URL "
-			"FAULTS-FILE reads|writes [FAULT]\n");
+			"FAULTS-FILE reads|writes|uploads [FAULT]\n");
 		return 2;
 	}
-	reads = !strcmp(argv[5], "reads");
 	source_text = argv[1];
 	server_url = argv[2];
 	proxy_url = argv[3];
@@ -519,7 +531,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < TAP_COUNT(rows); i++)
 		if (argc == 6 ||
 		    !strncmp(rows[i].fault, argv[6], strlen(argv[6])))
-			try_row(&rows[i], reads);
+			try_row(&rows[i], g);
 	source_done(&direct);
 	return tap_done();
 }
