@@ -176,6 +176,18 @@ static struct view_node *node_implied(const struct claims *c,
 	return n;
 }
 
+/* Bytes of the file that would be there without the directory. An empty object
+ * is no loss: some programs mark directories by one. */
+static uint64_t hidden_bytes(const struct claims *c)
+{
+	if (!c->sure)
+		return 0;
+	if (c->object &&
+	    (!c->tree || c->object->modified_s >= c->entry.commit_s))
+		return c->object->size;
+	return c->tree && !S_ISDIR(c->entry.mode) ? c->entry.size : 0;
+}
+
 const struct view_node *node_of_claims(const struct claims *c,
 				       const struct view_options *o,
 				       int *ret_error)
@@ -190,6 +202,8 @@ const struct view_node *node_of_claims(const struct claims *c,
 			n = node_packed(c);
 		else
 			n = node_implied(c, o);
+		if (n)
+			n->hides = hidden_bytes(c);
 	} else if (c->object &&
 		   (!c->tree || c->object->modified_s >= c->entry.commit_s)) {
 		n = node_plain(c, o);
@@ -224,6 +238,7 @@ const struct view_node *node_with_meta(const struct view_node *from,
 		return NULL;
 	}
 	n->object = *object;
+	n->hides = from->hides;
 	defaults(n, o, n->kind == VIEW_DIR ? S_IFDIR : S_IFREG,
 		 object->modified_s);
 	n->size = n->kind == VIEW_DIR ? 0 : object->size;

@@ -50,6 +50,9 @@ struct view_node {
 	gid_t gid;
 	uint64_t size;
 	int64_t mtime_ns;
+	/* VIEW_DIR: bytes of the file of the same name that it hides; 0: none,
+	 * or not known, as of SOURCE itself. */
+	uint64_t hides;
 	/* Equal for equal content and attributes of one path: a hash of what
 	 * the claim that won says. */
 	struct hash version;

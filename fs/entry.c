@@ -5,6 +5,9 @@
 #include "fs/entry.h"
 
 #include <assert.h>
+#include <inttypes.h>
+
+#include "s3/base/log.h"
 
 #define FILE_ATTR_S 3600.0
 
@@ -16,6 +19,15 @@ double entry_seconds(uint32_t ms)
 double entry_attr_seconds(const struct view_node *node, uint32_t ttl_ms)
 {
 	return node->kind == VIEW_DIR ? entry_seconds(ttl_ms) : FILE_ATTR_S;
+}
+
+static void tell_hides(struct mount *m, const struct view_node *node)
+{
+	if (!node->hides || atomic_exchange(&m->told_hides, true))
+		return;
+	log_warn("'%s' is a directory and a file of %" PRIu64
+		 " bytes; the directory is shown; said once",
+		 node->path, node->hides);
 }
 
 int entry_make(struct mount *m, const struct view_node *node, uint32_t ttl_ms,
@@ -32,6 +44,7 @@ int entry_make(struct mount *m, const struct view_node *node, uint32_t ttl_ms,
 	rc = inode_enter(m->inodes, node, ttl_ms, &id);
 	if (rc)
 		return rc;
+	tell_hides(m, node);
 	entry.ino = id;
 	inode_stat(node, &entry.attr);
 	*ret_entry = entry;

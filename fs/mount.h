@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "cache/cache.h"
 #include "cache/fetch.h"
 #include "cache/view.h"
@@ -24,4 +26,5 @@ struct mount {
 	struct waits *waits;
 	struct handles handles;
 	uint32_t max_background;
+	atomic_bool told_hides; /* that a directory hides a file */
 };

@@ -7,6 +7,7 @@
 #include "tools/pull.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -421,6 +422,13 @@ static int plan_dir(struct pull *p, struct walk_dir *dir)
 			dir->path, dir->hidden,
 			dir->hidden == 1 ? "name was" : "names were",
 			dir->hidden == 1 ? "it" : "them");
+		on_failed(p, &e);
+	}
+	if (dir->self->hides) {
+		(void)err_set(&e, -EISDIR,
+			      "'%s': a file of %" PRIu64
+			      " bytes was left out: this is a directory, too",
+			      dir->path, dir->self->hides);
 		on_failed(p, &e);
 	}
 	drop_excluded(p, dir);

@@ -218,6 +218,9 @@ int stat_text(struct buf *out, const struct location *at, const char *shown,
 	/* A directory that nobody described has no time. */
 	if (node->kind != VIEW_DIR || node->mtime_ns)
 		add_time(out, "mtime:    ", node->mtime_ns);
+	if (node->hides)
+		(void)buf_addf(out, "hides:    a file of %" PRIu64 " bytes\n",
+			       node->hides);
 	add_version(out, node);
 	add_cost(out, at);
 	return buf_error(out);
@@ -303,6 +306,8 @@ static int fill_json(json_t *o, const struct location *at, const char *shown,
 	if (node->kind != VIEW_DIR || node->mtime_ns)
 		r |= json_object_set_new(o, "mtime_ns",
 					 json_integer(node->mtime_ns));
+	if (node->hides)
+		r |= output_set_number(o, "hides", node->hides);
 	r |= set_version(o, node);
 	if (is_packed_file(node))
 		r |= json_object_set_new(o, "blocks", blocks_json(at));
