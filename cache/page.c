@@ -64,6 +64,26 @@ static bool hidden_name(const char *name, size_t len)
 	return !name_is_safe(name, len) || name_is_reserved(name, len);
 }
 
+static int compare_entries(const void *a, const void *b)
+{
+	const struct store_list_entry *x = a, *y = b;
+
+	return compare_bytes(x->key, x->key_len, y->key, y->key_len);
+}
+
+/* Each page of a list is in order, and so are those of S3 behind each other; a
+ * server that orders keys in some other way must not make them unfindable. */
+static void put_in_order(struct store_list *list)
+{
+	for (size_t i = 1; i < list->count; i++)
+		if (compare_entries(&list->entries[i - 1], &list->entries[i]) >
+		    0) {
+			qsort(list->entries, list->count,
+			      sizeof(list->entries[0]), compare_entries);
+			return;
+		}
+}
+
 struct page *page_new(const char *dir, bool recursive, struct store_list *list)
 {
 	struct page *p = calloc(1, sizeof(*p));
@@ -79,6 +99,7 @@ struct page *page_new(const char *dir, bool recursive, struct store_list *list)
 	p->recursive = recursive;
 	p->list = *list;
 	store_list_init(list);
+	put_in_order(&p->list);
 	atomic_init(&p->refs, 1);
 	for (size_t i = 0; i < p->list.count; i++) {
 		const struct store_list_entry *e = entry_at(p, i);

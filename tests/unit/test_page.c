@@ -146,10 +146,29 @@ static void test_equal(void)
 	page_unref(s);
 }
 
+/* Two pages of a server with an order of its own, that says a prefix twice. */
+static void test_order(void)
+{
+	static const struct key keys[] = {
+		{ "b", 3, 3 },	{ "c/", 0, 0 }, { "a", 2, 3 },
+		{ "c/", 0, 0 }, { "d", 1, 3 },
+	};
+	struct page *p = make("", false, keys, TAP_COUNT(keys));
+	struct page_child c;
+	char names[100];
+
+	names_of(p, "", names, sizeof(names));
+	is_str(names, "af bf c/? df ", "each name once, in order");
+	ok(page_find(p, "", "a", 1, &c) && c.object, "is found");
+	is_int(page_covers(p, "c/"), PAGE_SILENT, "so is a directory");
+	page_unref(p);
+}
+
 int main(void)
 {
 	test_delimiter();
 	test_recursive();
 	test_equal();
+	test_order();
 	return tap_done();
 }
