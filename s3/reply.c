@@ -53,10 +53,24 @@ static void apply_condition(struct fault *f, const struct request *r)
 		f->code = -EIO;
 }
 
-static void tell_fault(struct reply *a, const struct body_error *error,
-		       int status, const struct reply_names *names)
+/* A reply to HEAD has no body to say why. */
+static const char *head_advice(int status)
 {
-	const char *advice = fault_advice(error->code);
+	if (status == 403)
+		return "no right to read it; or it is not there, and no right "
+		       "to list";
+	return status == 400 ? "the server does not say why; the keys may have "
+			       "expired, or the object be encrypted with one "
+			       "of its own (SSE-C), which is not supported"
+			     : NULL;
+}
+
+static void tell_fault(struct reply *a, const struct request *r,
+		       const struct body_error *error, int status,
+		       const struct reply_names *names)
+{
+	const char *advice = r->op == STORE_HEAD ? head_advice(status)
+						 : fault_advice(error->code);
 	int code = a->fault.code;
 
 	if (code == -ENXIO)
@@ -113,7 +127,7 @@ static void read_fault(struct reply *a, const struct request *r,
 	    clock_is_off(a, x))
 		a->fault.cure = FAULT_CLOCK;
 	apply_condition(&a->fault, r);
-	tell_fault(a, error, status, names);
+	tell_fault(a, r, error, status, names);
 }
 
 static void read_failure(struct reply *a, const struct request *r,
