@@ -196,6 +196,13 @@ static int run(struct daemon *d, const struct options *o, struct err *e)
 	return rc;
 }
 
+static int print(const char *text, struct err *e)
+{
+	if (fputs(text, stdout) < 0 || fflush(stdout))
+		return err_set(e, -EIO, "cannot write the output");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon d = { .foreground = true, .pipe_fd = -1 };
@@ -204,12 +211,13 @@ int main(int argc, char **argv)
 	int rc;
 
 	io_hold_std();
+	(void)signal(SIGPIPE, SIG_IGN); /* nobody may read the warnings */
 	options_init(&o);
 	rc = options_parse(&o, argc, argv, &e);
 	if (!rc && o.help) {
-		(void)fputs(options_help, stdout);
+		rc = print(options_help, &e);
 	} else if (!rc && o.version) {
-		(void)puts("assetfs " ASSETFS_VERSION);
+		rc = print("assetfs " ASSETFS_VERSION "\n", &e);
 	} else if (!rc) {
 		log_level_set(o.level);
 		say_what_is_ignored(&o);
