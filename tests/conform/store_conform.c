@@ -1,181 +1,17 @@
 /*
- * store_conform SOURCE: whether a store does what s3/store.h promises.
+ * store_conform SOURCE: whether a store does what s3/store.h promises, one
+ * request after the other.
  *
  * Works below a prefix of its own, which it empties at the end. Where servers
  * legitimately differ, each allowed behaviour is named beside its check.
  */
-#include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "s3/base/clock.h"
-#include "s3/base/lock.h"
-#include "s3/source.h"
-#include "s3/store.h"
-#include "tests/unit/tap.h"
-
-#define CONTENT_MAX (32u << 20)
-#define MANY 40
-
-struct conform {
-	struct store *store;
-	char prefix[128]; /* ends in "/" */
-};
-
-/* ---- single requests --------------------------------------------------- */
-
-/* The full key of a name, in one of a few rotating buffers. */
-static const char *at(const struct conform *c, const char *name)
-{
-	static char keys[8][2048];
-	static int turn;
-	char *key = keys[turn++ % 8];
-
-	(void)snprintf(key, sizeof(keys[0]), "%s%s", c->prefix, name);
-	return key;
-}
-
-static int run(const struct conform *c, struct store_req *req)
-{
-	struct err e = { .code = 0 };
-	int r = store_run(c->store, req, &e);
-
-	if (r && r != -ENOENT && r != -EEXIST && r != -ESTALE && r != -ERANGE)
-		printf("# %d: %s\n", r, e.text);
-	return r;
-}
-
-static int put(const struct conform *c, const char *name, const char *body,
-	       const struct meta *m, bool if_absent, char *ret_etag)
-{
-	struct store_req req;
-	int r;
-
-	store_req_init(&req, STORE_PUT, at(c, name));
-	req.body = body;
-	req.body_len = strlen(body);
-	req.meta = m;
-	req.if_absent = if_absent;
-	r = run(c, &req);
-	if (!r && ret_etag)
-		memcpy(ret_etag, req.object.etag, STORE_ETAG_MAX);
-	store_req_done(&req);
-	return r;
-}
-
-static int get_range(const struct conform *c, const char *name, uint64_t offset,
-		     uint64_t length, const char *if_match, struct buf *out)
-{
-	struct store_req req;
-	int r;
-
-	store_req_init(&req, STORE_GET, at(c, name));
-	req.offset = offset;
-	req.length = length;
-	req.if_match = if_match;
-	req.out = out;
-	r = run(c, &req);
-	store_req_done(&req);
-	return r;
-}
-
-static bool holds(const struct conform *c, const char *name, const char *body)
-{
-	struct buf out = BUF_INIT(CONTENT_MAX);
-	int r = get_range(c, name, 0, 0, NULL, &out);
-	bool same = !r && out.len == strlen(body) &&
-		    !memcmp(out.data ? out.data : "", body, out.len);
-
-	buf_done(&out);
-	return same;
-}
-
-/* HEAD; the caller does store_req_done. */
-static int head(const struct conform *c, struct store_req *req,
-		const char *name, const char *if_match)
-{
-	store_req_init(req, STORE_HEAD, at(c, name));
-	req->if_match = if_match;
-	return run(c, req);
-}
-
-static int head_only(const struct conform *c, const char *name)
-{
-	struct store_req req;
-	int r = head(c, &req, name, NULL);
-
-	store_req_done(&req);
-	return r;
-}
-
-static int delete (const struct conform *c, const char *name)
-{
-	struct store_req req;
-	int r;
-
-	store_req_init(&req, STORE_DELETE, at(c, name));
-	r = run(c, &req);
-	store_req_done(&req);
-	return r;
-}
-
-static int copy(const struct conform *c, const char *from, const char *to,
-		const struct meta *m, const char *if_match)
-{
-	struct store_req req;
-	int r;
-
-	store_req_init(&req, STORE_COPY, at(c, to));
-	req.source = at(c, from);
-	req.meta = m;
-	req.if_match = if_match;
-	r = run(c, &req);
-	store_req_done(&req);
-	return r;
-}
+#include "tests/conform/requests.h"
 
 /* ---- listings ---------------------------------------------------------- */
-
-/* All pages; names without the run's prefix, a common prefix as "name/ P". */
-static int list_all(const struct conform *c, const char *prefix,
-		    const char *delimiter, const char *start_after,
-		    uint32_t max_keys, struct store_list *out)
-{
-	char *token = NULL;
-	bool more = true;
-	int r = 0;
-
-	while (!r && more) {
-		struct store_req req;
-
-		store_req_init(&req, STORE_LIST, at(c, prefix));
-		req.delimiter = delimiter;
-		req.start_after = start_after ? at(c, start_after) : NULL;
-		req.max_keys = max_keys;
-		req.continuation = token;
-		r = run(c, &req);
-		for (size_t i = 0; !r && i < req.list.count; i++) {
-			struct store_list_entry *entry = &req.list.entries[i];
-
-			r = store_list_add(out, entry->key, entry->key_len,
-					   entry->is_prefix, &entry->object);
-		}
-		if (!r && max_keys && req.list.count > max_keys)
-			r = -E2BIG;
-		more = req.list.truncated;
-		free(token);
-		token = more && req.list.next ? strdup(req.list.next) : NULL;
-		if (more && !token)
-			r = r ? r : -EPROTO;
-		store_req_done(&req);
-	}
-	free(token);
-	return r;
-}
 
 static bool same_lists(const struct store_list *a, const struct store_list *b)
 {
@@ -554,159 +390,6 @@ static void test_bad_keys(const struct conform *c)
 	       "a key of more than 1024 bytes");
 }
 
-/* ---- many at once ------------------------------------------------------ */
-
-struct crowd {
-	struct lock lock; /* LOCK_RANK_BASE */
-	/* guarded by lock: */
-	pthread_cond_t wake;
-	int waiting;
-	int codes[MANY];
-	int completions[MANY];
-	struct store_req reqs[MANY];
-};
-
-static void crowd_done(struct store_req *req)
-{
-	struct crowd *w = req->arg;
-	size_t i = (size_t)(req - w->reqs);
-
-	LOCK_SCOPE(&w->lock);
-	w->codes[i] = req->err.code;
-	w->completions[i]++;
-	w->waiting--;
-	pthread_cond_signal(&w->wake);
-}
-
-static struct crowd *crowd_open(int count)
-{
-	struct crowd *w = calloc(1, sizeof(*w));
-
-	if (!w)
-		abort();
-	lock_init(&w->lock, LOCK_RANK_BASE);
-	cond_init(&w->wake);
-	w->waiting = count;
-	return w;
-}
-
-static void crowd_wait(struct crowd *w)
-{
-	LOCK_SCOPE(&w->lock);
-	while (w->waiting > 0)
-		cond_wait(&w->wake, &w->lock);
-}
-
-static void crowd_free(struct crowd *w, int count)
-{
-	for (int i = 0; i < count; i++)
-		store_req_done(&w->reqs[i]);
-	(void)pthread_cond_destroy(&w->wake);
-	lock_done(&w->lock);
-	free(w);
-}
-
-static void test_race(const struct conform *c)
-{
-	char key[256], bodies[16][24];
-
-	for (int round = 0; round < 5; round++) {
-		struct crowd *w = crowd_open(16);
-		int winners = 0, losers = 0, winner = 0;
-
-		(void)snprintf(key, sizeof(key), "%srace%d", c->prefix, round);
-		for (int i = 0; i < 16; i++) {
-			struct store_req *req = &w->reqs[i];
-
-			(void)snprintf(bodies[i], sizeof(bodies[i]), "body %d",
-				       i);
-			store_req_init(req, STORE_PUT, key);
-			req->body = bodies[i];
-			req->body_len = strlen(bodies[i]);
-			req->if_absent = true;
-			req->done = crowd_done;
-			req->arg = w;
-			store_submit(c->store, req);
-		}
-		crowd_wait(w);
-		for (int i = 0; i < 16; i++) {
-			winners += !w->codes[i];
-			losers += w->codes[i] == -EEXIST;
-			winner = w->codes[i] ? winner : i;
-		}
-		ok(winners == 1 && losers == 15 &&
-			   holds(c, key + strlen(c->prefix), bodies[winner]),
-		   "round %d: one of 16 wins (%d, %d lost)", round, winners,
-		   losers);
-		crowd_free(w, 16);
-	}
-}
-
-static void test_cancel(const struct conform *c)
-{
-	struct crowd *w = crowd_open(MANY);
-	static char body[1 << 16];
-	char keys[MANY][256];
-	bool good = true;
-	int cancelled = 0;
-
-	for (int i = 0; i < MANY; i++) {
-		struct store_req *req = &w->reqs[i];
-
-		(void)snprintf(keys[i], sizeof(keys[i]), "%scancel%d",
-			       c->prefix, i);
-		store_req_init(req, STORE_PUT, keys[i]);
-		req->priority = (enum store_priority)(i % 3);
-		req->body = body;
-		req->body_len = sizeof(body);
-		req->done = crowd_done;
-		req->arg = w;
-		store_submit(c->store, req);
-	}
-	for (int i = MANY - 1; i >= 0; i -= 2)
-		store_cancel(c->store, &w->reqs[i]);
-	crowd_wait(w);
-	for (int i = 0; i < MANY; i++) {
-		good = good && w->completions[i] == 1 &&
-		       (!w->codes[i] || (i % 2 && w->codes[i] == -ECANCELED));
-		cancelled += w->codes[i] == -ECANCELED;
-	}
-	ok(good, "each completes once, as asked (%d cancelled)", cancelled);
-	crowd_free(w, MANY);
-}
-
-/* The last test of a store. */
-static void test_stop(const struct conform *c)
-{
-	struct crowd *w = crowd_open(MANY);
-	struct store_req req;
-	char keys[MANY][256];
-	bool good = true;
-
-	for (int i = 0; i < MANY; i++) {
-		(void)snprintf(keys[i], sizeof(keys[i]), "%sstop%d", c->prefix,
-			       i);
-		store_req_init(&w->reqs[i], STORE_DELETE, keys[i]);
-		w->reqs[i].tidies = i % 2;
-		w->reqs[i].done = crowd_done;
-		w->reqs[i].arg = w;
-		store_submit(c->store, &w->reqs[i]);
-	}
-	store_stop(c->store);
-	crowd_wait(w);
-	for (int i = 0; i < MANY; i++)
-		good = good && w->completions[i] == 1 &&
-		       (!w->codes[i] ||
-			(w->codes[i] == -ECANCELED && i % 2 == 0));
-	ok(good, "each completes once; what tidies, well");
-	crowd_free(w, MANY);
-	is_int(head_only(c, "stop"), -ECANCELED, "nothing is asked any more");
-	store_req_init(&req, STORE_DELETE, at(c, "stop"));
-	req.tidies = true;
-	is_int(run(c, &req), 0, "but to tidy up");
-	store_req_done(&req);
-}
-
 static void test_delete_many(const struct conform *c)
 {
 	const char *keys[MANY];
@@ -860,68 +543,20 @@ static void test_upload(const struct conform *c)
 	buf_done(&out);
 }
 
-/* ---- main -------------------------------------------------------------- */
-
-static void clean(const struct conform *c)
-{
-	/* Backwards, so that directories are empty when their turn comes; again
-	 * for those that only then count as keys. */
-	for (int i = 0; i < 3; i++) {
-		struct store_list l;
-
-		store_list_init(&l);
-		(void)list_all(c, "", NULL, NULL, 0, &l);
-		for (size_t k = l.count; k-- > 0;)
-			(void)delete (c, l.entries[k].key + strlen(c->prefix));
-		store_list_done(&l);
-	}
-}
-
-static int open_source(struct conform *c, const char *text, struct err *e)
-{
-	struct source_options o;
-	struct source s;
-	uint64_t id;
-	int r;
-
-	random_bytes(&id, sizeof(id));
-	source_options_init(&o);
-	r = source_open(&s, text, &o, e);
-	source_options_done(&o);
-	if (r)
-		return r;
-	(void)snprintf(c->prefix, sizeof(c->prefix), "%.80sconform-%016llx/",
-		       s.prefix, (unsigned long long)id);
-	free(s.prefix);
-	c->store = s.store;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct conform c = { .store = NULL };
-	struct err e = { .code = 0 };
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: store_conform SOURCE\n");
-		return 2;
-	}
-	if (open_source(&c, argv[1], &e)) {
-		fprintf(stderr, "store_conform: %s\n", e.text);
-		return 2;
-	}
+	conform_open(&c, argc, argv);
 	test_list(&c);
 	test_basics(&c);
 	test_ranges(&c);
 	test_meta(&c);
 	test_reserved(&c);
 	test_bad_keys(&c);
-	test_race(&c);
-	test_cancel(&c);
 	test_delete_many(&c);
 	test_upload(&c);
-	clean(&c);
-	test_stop(&c);
+	conform_clean(&c);
 	store_free(c.store);
 	return tap_done();
 }

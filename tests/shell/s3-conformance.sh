@@ -3,8 +3,10 @@
 . "$(dirname "$0")/lib.sh"
 
 use_store rgw
-"$BUILD/conform/store_conform" "$SRC_URL/some/prefix" >"$TMP/out" || {
-	grep -av '^ok' "$TMP/out" || :
-	fail "store_conform"
-}
+for program in store_conform store_crowd; do
+	"$BUILD/conform/$program" "$SRC_URL/some/prefix" >"$TMP/out" || {
+		grep -av '^ok' "$TMP/out" || :
+		fail "$program"
+	}
+done
 test -z "$(s3_keys)" || fail "left behind: $(s3_keys)"

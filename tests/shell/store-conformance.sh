@@ -3,9 +3,11 @@
 . "$(dirname "$0")/lib.sh"
 
 mkdir "$TMP/bucket"
-"$BUILD/conform/store_conform" "file://$TMP/bucket" >"$TMP/out" || {
-	grep -v '^ok' "$TMP/out" || :
-	fail "store_conform"
-}
+for program in store_conform store_crowd; do
+	"$BUILD/conform/$program" "file://$TMP/bucket" >"$TMP/out" || {
+		grep -v '^ok' "$TMP/out" || :
+		fail "$program"
+	}
+done
 left=$(find "$TMP/bucket" -mindepth 1 ! -path "$TMP/bucket/.assetfs*")
 test -z "$left" || fail "left behind: $left"
