@@ -18,7 +18,7 @@
 
 #include "s3/base/err.h"
 #include "s3/base/log.h"
-#include "s3/source.h"
+#include "s3/source_options.h"
 
 /* Strings are owned; NULL for unset. */
 struct options {

@@ -13,7 +13,7 @@
 #include "s3/request.h"
 #include "s3/retry.h"
 #include "s3/sign.h"
-#include "s3/source.h"
+#include "s3/source_options.h"
 #include "s3/store.h"
 #include "s3/url.h"
 #include "s3/xfer.h"

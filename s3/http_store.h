@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "s3/source.h"
+#include "s3/source_options.h"
 #include "s3/store.h"
 
 /*

@@ -6,7 +6,7 @@
 
 #include "s3/base/cleanup.h"
 #include "s3/settings.h"
-#include "s3/source.h"
+#include "s3/source_options.h"
 
 static int take(void *arg, const char *word, const char *value, struct err *e)
 {
