@@ -230,9 +230,9 @@ static int finish_multipart(struct upload *up, struct err *e)
 static int send_all(struct upload *up, struct err *e)
 {
 	size_t chunks = (up->plan->count + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
-	int r = up->part_size ? multipart_start(&up->parts, up->s, up->key,
-						NULL, e)
-			      : 0;
+	int r = up->part_size
+			? multipart_start(&up->parts, up->s, up->key, NULL, e)
+			: 0;
 
 	for (size_t i = 0; i < CHUNKS_AHEAD && i < chunks && !r; i++)
 		chunk_start(up, &up->chunks[i], i * CHUNK_BLOCKS);

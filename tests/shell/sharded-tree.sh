@@ -99,6 +99,15 @@ echo "# mount: $mib MiB of anonymous memory"
 [ "$mib" -lt 256 ] || fail "mount: $mib MiB"
 umount_bucket
 
+# Deep as it is: one LIST for all of the directories above it.
+new_machine
+log_mark
+"$ASSETCTL" stat --json "$SRC_URL/many/$path" >"$TMP/stat.json"
+expect "stat of one path" 4
+expect "stat of one path" 1 GET .assetfs/shard/
+grep -q "\"size\":$(stat -c %s "$src/$path")," "$TMP/stat.json" ||
+	fail "stat: $(cat "$TMP/stat.json")"
+
 new_machine
 log_mark
 "$ASSETCTL" ls -l "$SRC_URL/many/$path" >"$TMP/line"
