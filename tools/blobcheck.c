@@ -172,14 +172,6 @@ static void check_toc(struct part *p, const struct pack_toc *toc)
 			     "there");
 }
 
-static bool is_pack(const struct part *p)
-{
-	for (size_t i = 0; i < p->all_count; i++)
-		if (p->all[i].block.off)
-			return true;
-	return false;
-}
-
 /* True: the table begins before what was read, and is read again. */
 static bool check_tail(struct part *p)
 {
@@ -194,8 +186,7 @@ static bool check_tail(struct part *p)
 		return false;
 	}
 	if (pack_footer_parse(&at, out->data, out->len, p->size, &e)) {
-		if (is_pack(p))
-			tell_all(p, p->all, p->all_count, e.text);
+		tell_all(p, p->all, p->all_count, e.text);
 		return false;
 	}
 	if (at.off < p->range.off) {
