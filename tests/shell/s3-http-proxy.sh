@@ -49,17 +49,15 @@ through=http://127.0.0.1:$(cat "$TMP/port")
 # Only the proxy knows where this is.
 set_endpoint http://s3.studio.invalid
 options=use_path_request_style,retry_timeout=3
-(
-	export http_proxy=$through
-	"$ASSETCTL" ls -o "$options" "$SRC_URL" >"$TMP/list"
-	grep -qx key "$TMP/list" || fail "ls: $(cat "$TMP/list")"
-	mount_bucket "$SRC_URL" "$MNT" "$options"
-	cmp "$TMP/one" "$MNT/key"
-	umount_bucket
-	no_proxy=studio.invalid "$ASSETCTL" ls -o "$options" "$SRC_URL" \
-		2>"$TMP/err" && fail "no_proxy is not obeyed"
-	grep -q 'resolve host' "$TMP/err" || fail "$(cat "$TMP/err")"
-)
+export http_proxy=$through
+"$ASSETCTL" ls -o "$options" "$SRC_URL" >"$TMP/list"
+grep -qx key "$TMP/list" || fail "ls: $(cat "$TMP/list")"
+mount_bucket "$SRC_URL" "$MNT" "$options"
+cmp "$TMP/one" "$MNT/key"
+umount_bucket
+no_proxy=studio.invalid "$ASSETCTL" ls -o "$options" "$SRC_URL" \
+	2>"$TMP/err" && fail "no_proxy is not obeyed"
+grep -q 'resolve host' "$TMP/err" || fail "$(cat "$TMP/err")"
 
 # Nobody is there, which matters for what is not excepted alone.
 export http_proxy=http://127.0.0.1:9

@@ -26,6 +26,7 @@ fusermount3 -u "$MNT"
 
 # The warning that it mounts read-only has no reader.
 mkfifo "$TMP/fifo"
+# shellcheck disable=SC2094
 exec 3<>"$TMP/fifo" 4>"$TMP/fifo" 3<&-
 "$ASSETFS" "$SRC_URL" "$MNT" -f 2>&4 &
 MOUNT_PID[$MNT]=$!

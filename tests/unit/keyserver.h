@@ -29,7 +29,7 @@
 struct rule {
 	const char *request; /* start of the request: "GET /x" */
 	const char *with; /* text in its head or body, or NULL */
-	int status; /* 0: say nothing, ever; -1: not before it is released */
+	int status; /* 0: say nothing, ever; < 0: not before it is released */
 	const char *body;
 	unsigned int times; /* it holds; 0: for good */
 };
@@ -143,16 +143,13 @@ static inline int choose(const char *text, char *out, size_t size)
 		(void)snprintf(server.last, sizeof(server.last), "%.8000s",
 			       text);
 	expand(body, sizeof(body), rule && rule->body ? rule->body : "");
-	while (rule && rule->status == -1 && !server.release)
+	while (rule && rule->status < 0 && !server.release)
 		pthread_cond_wait(&server.released, &server.lock);
 	(void)snprintf(out, size,
 		       "HTTP/1.1 %d Said\r\nContent-Length: %zu\r\n"
 		       "ETag: \"e\"\r\nLast-Modified: Fri, 24 May 2013 "
 		       "00:00:00 GMT\r\nConnection: close\r\n\r\n%s",
-		       rule && rule->status != -1 ? rule->status
-		       : rule			  ? 200
-						  : 404,
-		       strlen(body), body);
+		       rule ? abs(rule->status) : 404, strlen(body), body);
 	pthread_mutex_unlock(&server.lock);
 	return rule ? rule->status : 404;
 }
@@ -213,6 +210,14 @@ static inline void set_rules(const struct rule *rules)
 	server.last[0] = '\0';
 	server.count = 0;
 	server.release = false;
+	pthread_mutex_unlock(&server.lock);
+}
+
+static inline void release(void)
+{
+	pthread_mutex_lock(&server.lock);
+	server.release = true;
+	pthread_cond_broadcast(&server.released);
 	pthread_mutex_unlock(&server.lock);
 }
 
