@@ -11,8 +11,8 @@ int cmdline_error(const struct cmdline *c, const char *text)
 	return EXIT_USAGE;
 }
 
-int cmdline_parse(const struct cmdline *c, struct session_options *o, void *arg,
-		  int argc, char **argv)
+static int parse(const struct cmdline *c, struct session_options *o, void *arg,
+		 int argc, char **argv)
 {
 	int opt;
 
@@ -34,6 +34,20 @@ int cmdline_parse(const struct cmdline *c, struct session_options *o, void *arg,
 		return -1;
 	(void)printf("%s%s", c->help, session_help);
 	return EXIT_OK;
+}
+
+int cmdline_parse(const struct cmdline *c, struct session_options *o, void *arg,
+		  int argc, char **argv)
+{
+	char name[64], *verb = argv[0];
+	int status;
+
+	/* getopt begins with it what it says: as the log would. */
+	(void)snprintf(name, sizeof(name), "assetctl: error: %s", c->verb);
+	argv[0] = name;
+	status = parse(c, o, arg, argc, argv);
+	argv[0] = verb;
+	return status;
 }
 
 int cmdline_source(const struct cmdline *c, struct session_options *o,

@@ -138,15 +138,18 @@ static int interrupted(struct err *e)
 				     : 0;
 }
 
-/* Fails when files were noted, having logged them. */
-static int check_failed(struct push *p, const char *what, struct err *e)
+/* Fails when names were noted, having logged them. one, many: how the sentence
+ * about them goes on. */
+static int check_failed(struct push *p, const char *one, const char *many,
+			struct err *e)
 {
 	size_t count = notes_count(&p->failed);
 
 	if (!count)
 		return 0;
 	notes_log(&p->failed, true);
-	return err_set(e, -EINVAL, "%zu %s; nothing was pushed", count, what);
+	return err_set(e, -EINVAL, "%zu %s; nothing was pushed", count,
+		       count == 1 ? one : many);
 }
 
 /* ---- reading ------------------------------------------------------------ */
@@ -198,7 +201,9 @@ static int list_source(struct push *p, struct err *e)
 	if (!r && p->o->plain)
 		r = check_plain(p, e);
 	phase(p, NULL);
-	return r ? r : check_failed(p, "names cannot be pushed", e);
+	return r ? r
+		 : check_failed(p, "name cannot be pushed",
+				"names cannot be pushed", e);
 }
 
 static int read_source(struct push *p, struct err *e)
@@ -209,7 +214,9 @@ static int read_source(struct push *p, struct err *e)
 	progress_total(p->hashing.progress, p->scan.files, p->scan.bytes);
 	r = hashing_run(&p->hashing, e);
 	progress_stop(TAKE_PTR(p->hashing.progress));
-	return r ? r : check_failed(p, "files cannot be read", e);
+	return r ? r
+		 : check_failed(p, "file cannot be read",
+				"files cannot be read", e);
 }
 
 /* ---- what the bucket has ------------------------------------------------ */
@@ -296,7 +303,8 @@ static int compare(struct push *p, struct err *e)
 	int r = diff_make(&p->diff, &in, &p->failed, e);
 
 	if (!r)
-		r = check_failed(p, "names stand in the way", e);
+		r = check_failed(p, "name stands in the way",
+				 "names stand in the way", e);
 	if (r)
 		return r;
 	if (p->o->delete)

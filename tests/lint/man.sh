@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Manual pages are clean mdoc and name every option that the programs print:
-# the --long ones of each assetctl verb, and assetfs's words for -o.
+# the --long ones of each assetctl verb, and assetfs's words for -o. Every option
+# in the synopsis of a verb is one that it takes.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -44,6 +45,38 @@ if [ -x "$BUILD/assetctl" ]; then
 			"$BUILD/assetctl" "$verb" --help 2>&1 |
 				grep -oE -- '--[a-z0-9][a-z0-9-]*' | sort -u
 		)
+	done
+fi
+# synopsis VERB: its options, one a line: "-x" and "--word"
+synopsis()
+{
+	awk -v verb="$1" '/^\.Sh/ { mine = 0; in_it = $2 == "SYNOPSIS" }
+		in_it && $1 == ".Nm" { mine = 0 }
+		in_it && $1 == ".Cm" { mine = $2 == verb }
+		mine && $1 == ".Op" && $2 == "Fl" {
+			if ($3 ~ /^-/)
+				print "-" $3
+			else for (i = 1; i <= length($3); i++)
+				print "-" substr($3, i, 1)
+		}' man/assetctl.1
+}
+
+# A verb that takes the option goes on to --help, or lacks its value.
+if [ -x "$BUILD/assetctl" ]; then
+	for verb in push pull ls stat rm log gc doctor verify; do
+		options=$(synopsis "$verb")
+		[ -n "$options" ] || {
+			echo "assetctl.1 has no synopsis of $verb"
+			bad=1
+		}
+		while read -r option; do
+			case $("$BUILD/assetctl" "$verb" "$option" --help 2>&1) in
+			*"unrecognized option"* | *"invalid option"*)
+				echo "assetctl $verb takes no $option"
+				bad=1
+				;;
+			esac
+		done <<<"$options"
 	done
 fi
 # An option word of the mount is the first word of an indented line.

@@ -62,6 +62,13 @@ refused 1 "no-such-path" "$ASSETCTL" ls "$SRC_URL/no-such-path"
 refused 2 "help" "$ASSETCTL" push
 refused 2 "help" "$ASSETCTL" nonsense
 refused 2 "nonsense" "$ASSETCTL" ls -o nonsense "$SRC_URL"
+for verb in push pull ls stat rm log gc doctor verify; do
+	refused 2 "^assetctl: error: $verb: .*--nonsense" \
+		"$ASSETCTL" "$verb" --nonsense "$SRC_URL"
+	refused 2 "^assetctl: error: $verb: .*argument" \
+		"$ASSETCTL" "$verb" "$SRC_URL" --endpoint
+	refused 2 "help" "$ASSETCTL" "$verb" --
+done
 refused 1 "nonsense" "$ASSETFS" "$SRC_URL" "$MNT" -o ro,nonsense
 
 source=file://$TMP/store
