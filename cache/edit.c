@@ -1,14 +1,14 @@
 /*
  * An operation for each path that changes, found by path and sorted by key; the
- * new version is the base merged with them. Parts of the base are loaded as
- * claims, parents and the merge ask for them, and kept until the end: out of the
- * cache they are mapped files.
+ * new version is the base merged with them (edit_merge.c). Parts of the base are
+ * loaded as claims, parents and the merge ask for them, and kept until the end:
+ * out of the cache they are mapped files.
  *
  * Of a directory that is a parent of something put, that it is there is proved by
  * a run of its own beside the new entry, where there is one; otherwise its entry
  * is looked for, which may mean another part.
  */
-#include "cache/edit.h"
+#include "cache/edit_core.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,60 +19,11 @@
 
 #define CHUNK 1024 /* operations allocated at once */
 
-enum op_kind {
-	OP_NONE, /* without effect */
-	OP_PUT,
-	OP_IMPLIED, /* a directory that nobody put */
-	OP_REMOVE,
-	OP_KNOWN, /* a directory of the base, remembered */
-};
-
-/* There is one for each change: kept small. */
-struct edit_op {
-	struct table_item item; /* key: the path, borrowed from a change */
-	const struct commit_change *ch; /* OP_PUT */
-	uint32_t dir_len; /* of the path, its directory's */
-	uint8_t kind; /* enum op_kind */
-	bool was_dir; /* the base has a directory there */
-	bool if_empty; /* OP_REMOVE: of a directory with nothing in it */
-	uint32_t at; /* change that decides, counted from 1 */
-	uint32_t cleared; /* last removal of it, counted from 1; 0: none */
-	/* OP_PUT: this; OP_IMPLIED: all of them */
-	uint32_t commit_s;
-	uid_t uid;
-	gid_t gid;
-	int64_t mtime_ns;
-};
-
 struct edit_chunk {
 	struct edit_chunk *next;
 	size_t used;
 	struct edit_op ops[CHUNK];
 };
-
-static struct catalog_key op_key(const struct edit_op *op)
-{
-	const char *path = op->item.key;
-	size_t at = op->dir_len + !!op->dir_len;
-
-	return (struct catalog_key){ path, op->dir_len, path + at,
-				     op->item.key_len - at };
-}
-
-static struct catalog_attr op_attr(const struct edit_op *op)
-{
-	struct catalog_attr attr = {
-		.mode = S_IFDIR | 0755,
-		.uid = op->uid,
-		.gid = op->gid,
-		.mtime_ns = op->mtime_ns,
-	};
-
-	if (op->ch)
-		attr = op->ch->attr;
-	attr.commit_s = op->commit_s;
-	return attr;
-}
 
 static bool op_puts_file(const struct edit_op *op)
 {
@@ -95,7 +46,7 @@ static bool has_base(const struct edit *ed)
 	return tree_part_count(ed->in.base) > 0;
 }
 
-static int load(struct edit *ed, uint32_t part, struct err *e)
+int edit_load(struct edit *ed, uint32_t part, struct err *e)
 {
 	struct edit_part *p = &ed->parts[part];
 
@@ -116,7 +67,7 @@ static int find_base(struct edit *ed, const char *path, size_t len,
 	if (!has_base(ed))
 		return -ENOENT;
 	part = tree_part_of(ed->in.base, path, len);
-	r = load(ed, part, e);
+	r = edit_load(ed, part, e);
 	if (r)
 		return r;
 	*ret_cat = ed->parts[part].cat;
@@ -170,9 +121,8 @@ static struct edit_op *op_get(struct edit *ed, const char *path, size_t len)
 	return op;
 }
 
-/* The last removal of a directory above `path`, or of itself; 0: none. */
-static size_t cleared_at(const struct edit *ed, const char *path, size_t len,
-			 bool itself)
+size_t edit_cleared_at(const struct edit *ed, const char *path, size_t len,
+		       bool itself)
 {
 	size_t last = 0;
 
@@ -292,7 +242,7 @@ static int base_dir(struct edit *ed, const char *path, size_t len,
 	uint32_t part;
 	int r;
 
-	if (!has_base(ed) || cleared_at(ed, path, len, true))
+	if (!has_base(ed) || edit_cleared_at(ed, path, len, true))
 		return -ENOENT;
 	part = tree_part_of(ed->in.base, child->dir,
 			    (size_t)(child->name - child->dir) +
@@ -340,7 +290,7 @@ static int reach(struct edit *ed, const struct catalog_key *key, struct err *e)
 			op->kind = OP_KNOWN;
 			return 0;
 		}
-		child = op_key(op);
+		child = edit_op_key(op);
 	}
 	return 0;
 }
@@ -351,7 +301,7 @@ static int reach_all(struct edit *ed, struct err *e)
 	size_t count = ed->op_count; /* those added meanwhile are reached */
 
 	for (size_t i = 0; i < count; i++) {
-		struct catalog_key key = op_key(ed->ops[i]);
+		struct catalog_key key = edit_op_key(ed->ops[i]);
 		int r;
 
 		if (ed->ops[i]->kind != OP_PUT)
@@ -372,7 +322,7 @@ static int reach_root(struct edit *ed, struct err *e)
 {
 	struct edit_op *op;
 
-	if (has_base(ed) && !cleared_at(ed, "", 0, true))
+	if (has_base(ed) && !edit_cleared_at(ed, "", 0, true))
 		return 0;
 	op = op_get(ed, "", 0);
 	if (!op)
@@ -392,7 +342,7 @@ static void drop_cleared(struct edit *ed)
 		struct edit_op *op = ed->ops[i];
 
 		if (op->kind == OP_PUT &&
-		    cleared_at(ed, op->item.key, op->item.key_len, false) >
+		    edit_cleared_at(ed, op->item.key, op->item.key_len, false) >
 			    op->at)
 			op->kind = OP_NONE;
 	}
@@ -410,7 +360,7 @@ static int is_emptied(struct edit *ed, const struct edit_op *op, bool *ret_is,
 	tree_parts_in(ed->in.base, path, len, &part, &end);
 	for (; part < end; part++) {
 		struct catalog_run run = { 0 };
-		int r = load(ed, part, e);
+		int r = edit_load(ed, part, e);
 
 		if (r)
 			return r;
@@ -441,7 +391,7 @@ static int check_replaced(struct edit *ed, struct err *e)
 		int r;
 
 		if (!op_puts_file(op) || !op->was_dir ||
-		    cleared_at(ed, op->item.key, op->item.key_len, true))
+		    edit_cleared_at(ed, op->item.key, op->item.key_len, true))
 			continue;
 		r = is_emptied(ed, op, &emptied, e);
 		if (r)
@@ -495,8 +445,8 @@ static int keep_filled(struct edit *ed, struct err *e)
 
 static int compare_ops(const void *a, const void *b)
 {
-	const struct catalog_key x = op_key(*(struct edit_op *const *)a);
-	const struct catalog_key y = op_key(*(struct edit_op *const *)b);
+	const struct catalog_key x = edit_op_key(*(struct edit_op *const *)a);
+	const struct catalog_key y = edit_op_key(*(struct edit_op *const *)b);
 
 	return catalog_key_compare(&x, &y);
 }
@@ -531,7 +481,7 @@ static void settle_implied(struct edit *ed)
 		dir = op_find(ed, op->item.key, op->dir_len);
 		if (!dir || dir->kind != OP_IMPLIED)
 			continue;
-		attr = op_attr(op);
+		attr = edit_op_attr(op);
 		dir->commit_s = op->commit_s;
 		dir->mtime_ns = attr.mtime_ns;
 		dir->uid = attr.uid;
@@ -603,7 +553,7 @@ static int touch_parts(struct edit *ed, struct err *e)
 
 	for (size_t i = 0; i < ed->op_count; i++) {
 		struct edit_op *op = ed->ops[i];
-		const struct catalog_key key = op_key(op);
+		const struct catalog_key key = edit_op_key(op);
 		uint32_t at = part_of_key(ed, &key);
 
 		for (; part < at; part++) {
@@ -677,139 +627,4 @@ void edit_done(struct edit *ed)
 	}
 	free(ed->ops);
 	*ed = (struct edit){ 0 };
-}
-
-/* Walks the entries of a catalog, skipping what is removed with a directory. */
-struct base_walk {
-	const struct catalog *cat; /* NULL: nothing */
-	uint32_t at; /* entry */
-	uint32_t dir; /* number of the run it is in */
-	struct catalog_run run; /* that one */
-	bool skip; /* all of the run */
-};
-
-static void enter_run(const struct edit *ed, struct base_walk *w)
-{
-	catalog_dir_at(w->cat, w->dir, &w->run);
-	w->skip = cleared_at(ed, w->run.path, w->run.path_len, true);
-	if (w->skip)
-		w->at = w->run.first + w->run.count;
-}
-
-static void base_begin(const struct edit *ed, struct base_walk *w,
-		       const struct catalog *cat)
-{
-	struct catalog_key first;
-
-	*w = (struct base_walk){ .cat = cat };
-	if (!cat || !catalog_dir_count(cat))
-		return;
-	first = catalog_key_at(cat, 0);
-	if (first.name_len)
-		enter_run(ed, w);
-	else
-		w->dir = UINT32_MAX; /* the root's entry is in no run */
-}
-
-/* Goes on to the next run where this one is over. False at the end. */
-static bool base_settle(const struct edit *ed, struct base_walk *w)
-{
-	while (w->cat && w->at < catalog_count(w->cat) &&
-	       (w->dir == UINT32_MAX ? w->at > 0
-				     : w->at == w->run.first + w->run.count)) {
-		w->dir++;
-		enter_run(ed, w);
-	}
-	return w->cat && w->at < catalog_count(w->cat);
-}
-
-static struct catalog_key base_key(const struct base_walk *w)
-{
-	struct catalog_entry entry;
-
-	catalog_entry_at(w->cat, w->at, &entry);
-	if (!entry.name_len)
-		return (struct catalog_key){ "", 0, "", 0 };
-	return (struct catalog_key){ w->run.path, w->run.path_len, entry.name,
-				     entry.name_len };
-}
-
-int edit_walk(struct edit *ed, uint32_t part,
-	      int (*emit)(void *arg, const struct edit_entry *entry,
-			  struct err *e),
-	      void *arg, struct err *e)
-{
-	struct edit_part *p = &ed->parts[part];
-	size_t op = p->first_op;
-	struct base_walk base;
-	int r = 0;
-
-	if (!p->cleared)
-		r = load(ed, part, e);
-	if (r)
-		return r;
-	base_begin(ed, &base, p->cleared ? NULL : p->cat);
-	while (!r) {
-		bool more = base_settle(ed, &base);
-		const struct edit_op *next = op < p->end_op ? ed->ops[op]
-							    : NULL;
-		struct edit_entry entry = { .cat = base.cat, .index = base.at };
-		int order = more ? -1 : 1;
-
-		if (!more && !next)
-			break;
-		if (more && next) {
-			const struct catalog_key key = base_key(&base);
-			const struct catalog_key other = op_key(next);
-
-			order = catalog_key_compare(&key, &other);
-		}
-		base.at += order <= 0;
-		op += order >= 0;
-		if (order >= 0 && next->kind == OP_REMOVE)
-			continue;
-		if (order >= 0)
-			entry = (struct edit_entry){ .op = next };
-		r = emit(arg, &entry, e);
-	}
-	return r;
-}
-
-struct catalog_key edit_key(const struct edit_entry *entry)
-{
-	return entry->op ? op_key(entry->op)
-			 : catalog_key_at(entry->cat, entry->index);
-}
-
-uint64_t edit_weight(const struct edit_entry *entry)
-{
-	const uint64_t each = 32, block = 48;
-	struct catalog_entry en;
-
-	if (entry->op) {
-		const struct commit_change *ch = entry->op->ch;
-
-		return each + op_key(entry->op).name_len +
-		       (ch && S_ISLNK(ch->attr.mode) ? ch->attr.size : 0) +
-		       block * (ch ? ch->block_count : 0);
-	}
-	catalog_entry_at(entry->cat, entry->index, &en);
-	return each + en.name_len + (en.target ? en.size : 0) +
-	       block * en.block_count;
-}
-
-int edit_write(struct catalog_writer *w, const struct edit_entry *entry,
-	       struct err *e)
-{
-	const struct commit_change none = { 0 }, *ch;
-	struct catalog_attr attr;
-	struct catalog_key key;
-
-	if (!entry->op)
-		return catalog_writer_copy(w, entry->cat, entry->index, e);
-	key = op_key(entry->op);
-	attr = op_attr(entry->op);
-	ch = entry->op->ch ? entry->op->ch : &none;
-	return catalog_writer_add(w, &key, &attr, ch->target, ch->blocks,
-				  ch->block_count, e);
 }
