@@ -184,6 +184,15 @@ void store_counts(const struct store *s, struct store_counts *out)
 	out->retries = atomic_load(&s->retries);
 }
 
+void store_counts_add(struct store_counts *to, const struct store_counts *from)
+{
+	for (size_t i = 0; i < STORE_OP_COUNT; i++)
+		to->requests[i] += from->requests[i];
+	to->bytes_in += from->bytes_in;
+	to->bytes_out += from->bytes_out;
+	to->retries += from->retries;
+}
+
 int store_now(const struct store *s, uint32_t max_age_ms, int64_t *ret_s)
 {
 	uint64_t at_ms = atomic_load(&s->date_at_ms);

@@ -285,6 +285,8 @@ int store_await(struct store_req *req, struct store_wait *w, struct err *e);
 /* Both. */
 int store_run(struct store *s, struct store_req *req, struct err *e);
 void store_counts(const struct store *s, struct store_counts *out);
+/* Adds what was asked of another store. */
+void store_counts_add(struct store_counts *to, const struct store_counts *from);
 /*
  * The store's clock in epoch seconds: the Date of its last reply plus the time
  * passed since. -EAGAIN when no reply is younger than max_age_ms: make a

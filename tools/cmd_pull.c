@@ -104,18 +104,6 @@ static void add_result(struct pull_result *sum, const struct pull_result *r)
 	sum->failed += r->failed;
 }
 
-static void add_counts(struct store_counts *sum, const struct session *s)
-{
-	struct store_counts c;
-
-	store_counts(s->source.store, &c);
-	for (int op = 0; op < STORE_OP_COUNT; op++)
-		sum->requests[op] += c.requests[op];
-	sum->bytes_in += c.bytes_in;
-	sum->bytes_out += c.bytes_out;
-	sum->retries += c.retries;
-}
-
 /* *ret_r: why the other sources need not be tried, or 0. */
 static int pull_to(struct pull_cmd *cmd, struct location *at,
 		   const struct target *target, const char *name, int *ret_r)
@@ -132,11 +120,13 @@ static int pull_to(struct pull_cmd *cmd, struct location *at,
 		.prune = cmd->prune,
 		.dry_run = cmd->dry_run,
 	};
+	struct store_counts counts;
 	struct pull_result result;
 
 	*ret_r = pull_run(&job, &result);
 	add_result(&cmd->sum, &result);
-	add_counts(&cmd->counts, &at->session);
+	store_counts(at->session.source.store, &counts);
+	store_counts_add(&cmd->counts, &counts);
 	cmd->billed |= !at->session.unbilled;
 	cmd->ran = true;
 	return status_of(*ret_r, &result);

@@ -194,15 +194,6 @@ static int group_open(struct group *g, const struct rm_args *a, size_t first,
 	return r;
 }
 
-static void add_counts(struct store_counts *to, const struct store_counts *from)
-{
-	for (int op = 0; op < STORE_OP_COUNT; op++)
-		to->requests[op] += from->requests[op];
-	to->bytes_in += from->bytes_in;
-	to->bytes_out += from->bytes_out;
-	to->retries += from->retries;
-}
-
 static int run_group(struct group *g, const struct rm_args *a,
 		     struct totals *all, struct notes *failed, struct err *e)
 {
@@ -219,7 +210,7 @@ static int run_group(struct group *g, const struct rm_args *a,
 		       failed, e);
 
 	store_counts(g->session.source.store, &counts);
-	add_counts(&all->counts, &counts);
+	store_counts_add(&all->counts, &counts);
 	all->unbilled |= g->session.unbilled;
 	return r;
 }

@@ -85,6 +85,10 @@ static void test_run(struct toy *toy)
 	store_counts(&toy->store, &counts);
 	is_int(counts.requests[STORE_HEAD], 100, "HEADs counted");
 	is_int(counts.requests[STORE_GET], 2, "GETs counted");
+	counts.bytes_in = 3;
+	store_counts_add(&counts, &counts);
+	is_int(counts.requests[STORE_HEAD], 200, "added up");
+	is_int(counts.bytes_in, 6, "bytes, too");
 	store_req_done(&req);
 }
 
