@@ -110,17 +110,6 @@ static uint64_t limit_now(struct appender *a, uint64_t spare)
 	return limit > spare ? limit - spare : 0;
 }
 
-static int segment_path(const struct appender *a, uint64_t number,
-			char out[PATH_MAX])
-{
-	char name[SEGMENT_NAME_MAX];
-	int n;
-
-	segment_name(name, number);
-	n = snprintf(out, PATH_MAX, "%s/%s", a->dir, name);
-	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
-}
-
 static int lock_file(struct open_segment *seg, const char *path, int flags)
 {
 	seg->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
@@ -155,7 +144,7 @@ static int adopt(struct appender *a, const struct segment_entry *entry,
 	seg = open_segment_new();
 	if (!seg)
 		return -ENOMEM;
-	r = segment_path(a, entry->number, path);
+	r = segment_path(path, a->dir, entry->number);
 	if (!r)
 		r = lock_file(seg, path, 0);
 	if (!r)
@@ -216,7 +205,7 @@ static int create(struct appender *a, uint64_t spare,
 			    limit_now(a, spare), &seg->entry);
 	if (r)
 		return r;
-	r = segment_path(a, seg->entry.number, path);
+	r = segment_path(path, a->dir, seg->entry.number);
 	if (!r)
 		r = lock_file(seg, path, O_CREAT | O_EXCL);
 	if (!r)

@@ -237,17 +237,6 @@ static int victim_read(struct victim *v, const char *path)
 	return r == -ENOMEM ? r : 0;
 }
 
-static int victim_path(const struct evict *ev, uint64_t number,
-		       char out[PATH_MAX])
-{
-	char name[SEGMENT_NAME_MAX];
-	int n;
-
-	segment_name(name, number);
-	n = snprintf(out, PATH_MAX, "%s/%s", ev->dir, name);
-	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
-}
-
 static size_t chunk_of(size_t left)
 {
 	return left < CHUNK ? left : CHUNK;
@@ -260,7 +249,7 @@ static int evict_segment(struct evict *ev, const struct segment_entry *entry,
 	struct victim v = { .ev = ev, .entry = *entry, .fd = -1 };
 	char path[PATH_MAX];
 	uint64_t kept;
-	int r = victim_path(ev, entry->number, path);
+	int r = segment_path(path, ev->dir, entry->number);
 
 	v.entry.state = SEGMENT_DYING;
 	if (!r)
@@ -295,7 +284,7 @@ static bool is_free(const struct evict *ev, const struct segment_entry *s)
 
 	if (s->state != SEGMENT_OPEN)
 		return true;
-	if (!s->indexed || victim_path(ev, s->number, path))
+	if (!s->indexed || segment_path(path, ev->dir, s->number))
 		return false;
 	/* The lock is let go at once: who takes it before the segment is marked
 	 * dying is refused by the index, or writes into a file that goes. */

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -124,14 +123,12 @@ static int recover_one(struct cachedb *db, const char *dir,
 		       const struct segment_entry *listed)
 {
 	struct segment_entry s = *listed;
-	char path[PATH_MAX], name[SEGMENT_NAME_MAX];
+	char path[PATH_MAX];
 	CLEANUP_FD int fd = -1;
 	int64_t age_s = clock_wall_s() - s.born_s;
 	int r;
 
-	segment_name(name, s.number);
-	r = snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if (r < 0 || r >= (int)sizeof(path))
+	if (segment_path(path, dir, s.number))
 		return 0;
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT) {

@@ -34,6 +34,16 @@ void segment_name(char out[SEGMENT_NAME_MAX], uint64_t number)
 	(void)snprintf(out, SEGMENT_NAME_MAX, "%016" PRIx64, number);
 }
 
+int segment_path(char out[PATH_MAX], const char *dir, uint64_t number)
+{
+	char name[SEGMENT_NAME_MAX];
+	int n;
+
+	segment_name(name, number);
+	n = snprintf(out, PATH_MAX, "%s/%s", dir, name);
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
 int segment_parse_name(const char *name, uint64_t *ret_number)
 {
 	uint8_t bytes[8];

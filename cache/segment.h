@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,6 +47,8 @@ struct record {
 #define SEGMENT_NAME_MAX 17
 /* File name: 16 hex digits. */
 void segment_name(char out[SEGMENT_NAME_MAX], uint64_t number);
+/* "DIR/NAME"; -ENAMETOOLONG. */
+int segment_path(char out[PATH_MAX], const char *dir, uint64_t number);
 /* -EINVAL for any other name. */
 int segment_parse_name(const char *name, uint64_t *ret_number);
 

@@ -198,19 +198,18 @@ static int file_open(const struct segtable *t, uint64_t number,
 		     struct segfile **ret_seg)
 {
 	CLEANUP(segfile_putp) struct segfile *seg = calloc(1, sizeof(*seg));
-	char path[PATH_MAX], name[SEGMENT_NAME_MAX];
+	char path[PATH_MAX];
 	struct stat st;
 	int r;
 
 	if (!seg)
 		return -ENOMEM;
 	atomic_init(&seg->refs, 1);
-	segment_name(name, number);
-	r = snprintf(path, sizeof(path), "%s/%s", t->dir, name);
-	if (r < 0 || r >= (int)sizeof(path))
-		seg->fd = -1;
-	else
-		seg->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	seg->fd = -1;
+	r = segment_path(path, t->dir, number);
+	if (r)
+		return r;
+	seg->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (seg->fd < 0)
 		return -errno;
 	if (fstat(seg->fd, &st))

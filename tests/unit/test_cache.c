@@ -453,8 +453,8 @@ static void test_kill(void)
 
 /* ---- damage -------------------------------------------------------------- */
 
-/* Segment file number i in order of names. */
-static void segment_path(const char *dir, char *out, size_t room)
+/* The first segment file in order of names. */
+static void find_segment(const char *dir, char *out, size_t room)
 {
 	char path[300];
 	struct dirent **names = NULL;
@@ -530,7 +530,7 @@ static void test_damaged_segment(void)
 		for (uint32_t n = 0; c && n < 16; n++)
 			(void)put_block(c, n);
 		cache_free(c);
-		segment_path(dir, path, sizeof(path));
+		find_segment(dir, path, sizeof(path));
 		damage_segment(path, cases[i].how);
 		c = open_sized(dir, SIZE);
 		if (!ok(c != NULL, "%s: opened", cases[i].name))

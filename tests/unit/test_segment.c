@@ -55,7 +55,7 @@ static void test_names(void)
 		{ "00000000deadbeef.tmp", -EINVAL },
 		{ ".", -EINVAL },
 	};
-	char name[SEGMENT_NAME_MAX];
+	char name[SEGMENT_NAME_MAX], path[PATH_MAX] = "", dir[PATH_MAX];
 	uint64_t number = 0;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -65,6 +65,13 @@ static void test_names(void)
 	is_str(name, "00000000000012ab", "written name");
 	is_int(segment_parse_name(name, &number), 0, "parsed back");
 	is_int(number, 0x12ab, "to the same");
+	is_int(segment_path(path, "/c", 0x12ab), 0, "in a directory");
+	is_str(path, "/c/00000000000012ab", "path");
+	memset(path, 'd', sizeof(path) - 1);
+	path[PATH_MAX - 17] = '\0';
+	(void)strcpy(dir, path);
+	is_int(segment_path(path, dir, 1), -ENAMETOOLONG, "one too long");
+	is_int(segment_path(path, dir + 1, 1), 0, "the longest");
 }
 
 static void test_place(void)
