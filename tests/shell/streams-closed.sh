@@ -20,9 +20,17 @@ unmount()
 	! is_mounted "$MNT" || fusermount3 -uz "$MNT"
 }
 cleanup_fn unmount
-timeout 60 "$ASSETFS" "$SRC_URL" "$MNT" <&- >&- 2>&- || fail "mount: $?"
-cmp "$TMP/s/f" "$MNT/s/f"
-fusermount3 -u "$MNT"
+for option in ttl=1 "dbglevel=info,logfile=$TMP/file.log"; do
+	timeout 60 "$ASSETFS" "$SRC_URL" "$MNT" -o "$option" <&- >&- 2>&- ||
+		fail "mount -o $option: $?"
+	pid=$(pgrep -f -- "assetfs $SRC_URL $MNT -o $option")
+	record_pid "$pid"
+	cmp "$TMP/s/f" "$MNT/s/f"
+	fusermount3 -u "$MNT"
+	wait_until 20 process_gone "$pid" || fail "-o $option: $pid stays"
+done
+grep -q "mounted '$SRC_URL'" "$TMP/file.log" ||
+	fail "the log: $(cat "$TMP/file.log")"
 
 # The warning that it mounts read-only has no reader.
 mkfifo "$TMP/fifo"
