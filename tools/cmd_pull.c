@@ -48,7 +48,7 @@ struct pull_cmd {
 	const char *files_from; /* NULL: none */
 	bool nul;
 	struct filelist only;
-	bool prune;
+	bool delete;
 	bool dry_run;
 
 	struct progress *progress;
@@ -117,7 +117,7 @@ static int pull_to(struct pull_cmd *cmd, struct location *at,
 		.progress = cmd->progress,
 		.files_before = cmd->sum.files + cmd->sum.symlinks,
 		.bytes_before = cmd->sum.bytes,
-		.prune = cmd->prune,
+		.delete = cmd->delete,
 		.dry_run = cmd->dry_run,
 	};
 	struct store_counts counts;
@@ -221,7 +221,7 @@ static int take(void *arg, int opt, const char *value, struct err *e)
 		cmd->nul = true;
 		return 1;
 	case OPT_DELETE:
-		cmd->prune = true;
+		cmd->delete = true;
 		return 1;
 	case OPT_EXCLUDE:
 		if (exclude_add(&cmd->exclude, value))
@@ -262,11 +262,11 @@ static const char *check(const struct pull_cmd *cmd)
 		return "-0 is for --files-from";
 	if (cmd->files_from && cmd->source_count > 1)
 		return "--files-from wants one SOURCE";
-	if (cmd->prune && cmd->files_from)
+	if (cmd->delete &&cmd->files_from)
 		return "--delete wants whole directories, not --files-from";
 	/* Where two sources go to one place, each would lack what the other
 	 * brought. */
-	if (cmd->prune && cmd->source_count > 1)
+	if (cmd->delete &&cmd->source_count > 1)
 		return "--delete wants one SOURCE";
 	return NULL;
 }

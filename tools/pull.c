@@ -21,7 +21,7 @@
 #include "tools/copy.h"
 #include "tools/link.h"
 #include "tools/lookup.h"
-#include "tools/prune.h"
+#include "tools/surplus.h"
 #include "tools/walk.h"
 #include "tools/want.h"
 
@@ -44,7 +44,7 @@ struct pull {
 	struct walk_options wo;
 	struct walk *walk; /* NULL at the end of the walk */
 	struct copy *copy;
-	struct prune prune;
+	struct surplus surplus;
 	struct made_dir *dirs; /* owned */
 	size_t dir_count, dir_room;
 	uint64_t walked_ms; /* clock_now_ms when the walk last moved */
@@ -407,9 +407,9 @@ static int plan_dir(struct pull *p, struct walk_dir *dir)
 	if (path)
 		r = plan_self(p, dir->self, path, &e);
 	/* With the names that are excluded: what is there of them stays. */
-	if (!r && !e.code && p->job->prune)
-		(void)prune_dir(&p->prune, p->job->target, path, keep_name,
-				&known, &e);
+	if (!r && !e.code && p->job->delete)
+		(void)surplus_note(&p->surplus, p->job->target, path, keep_name,
+				   &known, &e);
 	if (e.code) {
 		on_failed(p, &e);
 		return 0;
@@ -513,12 +513,12 @@ static void break_off(struct pull *p)
 }
 
 /* Only where nothing failed is it known what the source lacks. */
-static void prune(struct pull *p)
+static void remove_surplus(struct pull *p)
 {
 	const struct target *t = p->job->target;
 
-	for (size_t i = 0; i < p->prune.count; i++) {
-		const struct prune_item *item = &p->prune.items[i];
+	for (size_t i = 0; i < p->surplus.count; i++) {
+		const struct surplus_item *item = &p->surplus.items[i];
 		struct err e = { 0 };
 
 		if (session_interrupted())
@@ -529,7 +529,7 @@ static void prune(struct pull *p)
 			 item->name);
 		if (p->job->dry_run)
 			p->removed++;
-		else if (prune_remove(t, item, &p->removed, &e))
+		else if (surplus_remove(t, item, &p->removed, &e))
 			on_failed(p, &e);
 	}
 }
@@ -661,10 +661,10 @@ int pull_run(const struct pull_job *job, struct pull_result *ret_result)
 		copy_counts(p.copy, &done);
 	copy_free(p.copy);
 	if (!r && !p.failed)
-		prune(&p);
-	else if (job->prune)
+		remove_surplus(&p);
+	else if (job->delete)
 		log_error("nothing was removed, since not all could be copied");
-	prune_done(&p.prune);
+	surplus_done(&p.surplus);
 	finish_dirs(&p);
 	fill_result(&p, &done, ret_result);
 	(void)pthread_cond_destroy(&p.woken);

@@ -23,7 +23,7 @@ struct pull_job {
 					borrowed */
 	struct progress *progress; /* may be NULL */
 	uint64_t files_before, bytes_before; /* of other jobs, for progress */
-	bool prune; /* remove what the source does not have */
+	bool delete; /* remove what the source does not have */
 	bool dry_run;
 };
 

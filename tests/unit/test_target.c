@@ -8,7 +8,7 @@
 
 #include "s3/base/io.h"
 #include "tests/unit/tap.h"
-#include "tools/prune.h"
+#include "tools/surplus.h"
 
 #define MTIME INT64_C(981173106123456789)
 
@@ -258,9 +258,9 @@ static bool keep_a(void *arg, const char *name, bool is_dir)
 	return !strcmp(name, "a") && !is_dir;
 }
 
-static void pruned(const struct target *t)
+static void test_surplus(const struct target *t)
 {
-	struct prune p = { 0 };
+	struct surplus p = { 0 };
 	struct err e = { 0 };
 	uint64_t removed = 0;
 
@@ -269,19 +269,19 @@ static void pruned(const struct target *t)
 		       io_replace_file("dir/p/a", "x", 1, 0600, NULL) |
 		       io_replace_file("dir/p/d/x", "x", 1, 0600, NULL),
 	       0, "clutter");
-	is_int(prune_dir(&p, t, "p", keep_a, NULL, &e), 0, "looked through");
+	is_int(surplus_note(&p, t, "p", keep_a, NULL, &e), 0, "looked through");
 	is_int(p.count, 1, "one is not wanted");
-	is_int(prune_dir(&p, t, "none", keep_a, NULL, &e), 0,
+	is_int(surplus_note(&p, t, "none", keep_a, NULL, &e), 0,
 	       "a directory that is not there");
-	is_int(prune_dir(&p, t, "out", keep_a, NULL, &e), -ELOOP, "a link");
+	is_int(surplus_note(&p, t, "out", keep_a, NULL, &e), -ELOOP, "a link");
 	is_int(p.count, 1, "brings none");
-	is_int(prune_remove(t, &p.items[0], &removed, &e), 0, "removed");
+	is_int(surplus_remove(t, &p.items[0], &removed, &e), 0, "removed");
 	is_int(removed, 3, "with what is in it");
 	ok(access("dir/p/d", F_OK) && !access("dir/p/a", F_OK), "and no more");
 	ok(holds("outside/victim", "precious"), "a link is not followed");
-	is_int(prune_remove(t, &p.items[0], &removed, &e), 0,
+	is_int(surplus_remove(t, &p.items[0], &removed, &e), 0,
 	       "what is gone is no failure");
-	prune_done(&p);
+	surplus_done(&p);
 }
 
 int main(void)
@@ -306,7 +306,7 @@ int main(void)
 	dirs(&t);
 	planted(&t);
 	mended(&t);
-	pruned(&t);
+	test_surplus(&t);
 	target_done(&t);
 	free(name);
 	(void)nftw(home, look_for_temp, 16, FTW_PHYS);

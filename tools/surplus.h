@@ -14,13 +14,13 @@
 
 #include "tools/target.h"
 
-struct prune_item {
+struct surplus_item {
 	char *dir; /* in the target; owned */
 	char *name; /* owned */
 };
 
-struct prune {
-	struct prune_item *items; /* owned */
+struct surplus {
+	struct surplus_item *items; /* owned */
 	size_t count, room;
 };
 
@@ -28,12 +28,12 @@ struct prune {
  * Notes the names in the directory `dir` that `keep` does not want. A directory
  * that does not exist has none. Errors: by name; -ENOMEM.
  */
-int prune_dir(struct prune *p, const struct target *t, const char *dir,
-	      bool (*keep)(void *arg, const char *name, bool is_dir), void *arg,
-	      struct err *e);
+int surplus_note(struct surplus *s, const struct target *t, const char *dir,
+		 bool (*keep)(void *arg, const char *name, bool is_dir),
+		 void *arg, struct err *e);
 /* Removes one noted name with all that is below; *removed counts what went.
  * Errors: by name; what is gone stays gone. */
-int prune_remove(const struct target *t, const struct prune_item *item,
-		 uint64_t *removed, struct err *e);
+int surplus_remove(const struct target *t, const struct surplus_item *item,
+		   uint64_t *removed, struct err *e);
 /* A zeroed structure is accepted. */
-void prune_done(struct prune *p);
+void surplus_done(struct surplus *s);

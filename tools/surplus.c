@@ -2,7 +2,7 @@
  * A directory is emptied through its descriptor, so that nobody can lead the
  * removal elsewhere by a rename. One descriptor for each level.
  */
-#include "tools/prune.h"
+#include "tools/surplus.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -39,24 +39,24 @@ static int open_stream(int fd, DIR **ret_dir)
 	return 0;
 }
 
-static int note(struct prune *p, const char *dir, const char *name)
+static int note(struct surplus *s, const char *dir, const char *name)
 {
-	struct prune_item *item;
+	struct surplus_item *item;
 
-	if (p->count == p->room) {
-		size_t room = p->room * 2 ?: 64;
+	if (s->count == s->room) {
+		size_t room = s->room * 2 ?: 64;
 
-		item = reallocarray(p->items, room, sizeof(*item));
+		item = reallocarray(s->items, room, sizeof(*item));
 		if (!item)
 			return -ENOMEM;
-		p->items = item;
-		p->room = room;
+		s->items = item;
+		s->room = room;
 	}
-	item = &p->items[p->count];
+	item = &s->items[s->count];
 	item->dir = strdup(dir);
 	item->name = strdup(name);
 	if (item->dir && item->name) {
-		p->count++;
+		s->count++;
 		return 0;
 	}
 	free(item->dir);
@@ -74,9 +74,9 @@ static bool entry_is_dir(DIR *dir, const struct dirent *entry)
 	       S_ISDIR(st.st_mode);
 }
 
-int prune_dir(struct prune *p, const struct target *t, const char *dir,
-	      bool (*keep)(void *arg, const char *name, bool is_dir), void *arg,
-	      struct err *e)
+int surplus_note(struct surplus *s, const struct target *t, const char *dir,
+		 bool (*keep)(void *arg, const char *name, bool is_dir),
+		 void *arg, struct err *e)
 {
 	CLEANUP(closedirp) DIR *stream = NULL;
 	struct dirent *entry;
@@ -92,7 +92,7 @@ int prune_dir(struct prune *p, const struct target *t, const char *dir,
 		if (is_dots(name) ||
 		    keep(arg, name, entry_is_dir(stream, entry)))
 			continue;
-		if (note(p, dir, name))
+		if (note(s, dir, name))
 			return err_set(e, -ENOMEM, "out of memory");
 	}
 	return errno ? target_fail(t, "", dir, -errno, e) : 0;
@@ -142,8 +142,8 @@ static int empty_dir(int parent, const char *name, uint64_t *removed)
 	return -errno;
 }
 
-int prune_remove(const struct target *t, const struct prune_item *item,
-		 uint64_t *removed, struct err *e)
+int surplus_remove(const struct target *t, const struct surplus_item *item,
+		   uint64_t *removed, struct err *e)
 {
 	CLEANUP_FD int parent = target_open_dir(t, item->dir, O_PATH);
 	int r = parent < 0 ? parent : remove_at(parent, item->name, removed);
@@ -157,12 +157,12 @@ int prune_remove(const struct target *t, const struct prune_item *item,
 	return r ? target_fail(t, item->dir, item->name, r, e) : 0;
 }
 
-void prune_done(struct prune *p)
+void surplus_done(struct surplus *s)
 {
-	for (size_t i = 0; i < p->count; i++) {
-		free(p->items[i].dir);
-		free(p->items[i].name);
+	for (size_t i = 0; i < s->count; i++) {
+		free(s->items[i].dir);
+		free(s->items[i].name);
 	}
-	free(p->items);
-	*p = (struct prune){ 0 };
+	free(s->items);
+	*s = (struct surplus){ 0 };
 }
