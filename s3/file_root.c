@@ -61,8 +61,8 @@ int file_root_open(struct file_root *root, const char *dir, struct err *e)
 
 	if (!path && (errno == ENOENT || errno == ENOTDIR))
 		return err_set(e, -ENXIO,
-			       "'%s' does not exist: create the directory "
-			       "first",
+			       "'%s' does not exist: check the path, or create "
+			       "the directory first",
 			       dir);
 	if (!path)
 		return err_set(e, -errno, "'%s': %m", dir);

@@ -208,7 +208,9 @@ void store_req_init(struct store_req *req, enum store_op op, const char *key);
 void store_req_done(struct store_req *req);
 #define CLEANUP_REQ __attribute__((cleanup(store_req_done)))
 
-/* What was asked of the store so far; every attempt counts, as it is billed. */
+/* What was asked of the store so far; every attempt counts, as it is billed. What
+ * curl sends by itself again, when a kept connection turns out to be dead, is one
+ * with the first. */
 struct store_counts {
 	uint64_t requests[STORE_OP_COUNT];
 	uint64_t bytes_in; /* content received */

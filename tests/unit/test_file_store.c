@@ -136,8 +136,8 @@ static void test_open(void)
 
 	fresh_dir("/tmp");
 	is_int(file_store_open(&s, path("missing"), &e), -ENXIO, "missing");
-	ok(strstr(e.text, "create the directory first"), "says what to do: %s",
-	   e.text);
+	ok(strstr(e.text, "check the path, or create the directory first"),
+	   "says what to do: %s", e.text);
 	write_file("file", "x", 0);
 	is_int(file_store_open(&s, path("file"), &e), -ENXIO, "a file");
 	s = open_store();
