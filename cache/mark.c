@@ -15,18 +15,24 @@
 #define IDS_MAX UINT32_MAX
 
 struct mark {
+	const char *pool; /* borrowed; may be NULL */
+
 	struct lock lock; /* LOCK_RANK_CACHE */
-	struct intern ids; /* guarded by lock */
+	/* guarded by lock: */
+	struct intern ids; /* of blobs and shards in all pools */
+	struct intern blobs; /* in `pool` */
 };
 
-int mark_open(struct mark **ret_mark)
+int mark_open(struct mark **ret_mark, const char *pool)
 {
 	struct mark *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return -ENOMEM;
+	m->pool = pool;
 	lock_init(&m->lock, LOCK_RANK_CACHE);
 	intern_init(&m->ids, OBJECT_ID_LEN);
+	intern_init(&m->blobs, OBJECT_ID_LEN);
 	*ret_mark = m;
 	return 0;
 }
@@ -36,20 +42,24 @@ void mark_free(struct mark *m)
 	if (!m)
 		return;
 	intern_done(&m->ids);
+	intern_done(&m->blobs);
 	lock_done(&m->lock);
 	free(m);
 }
 
-static int add_locked(struct mark *m, const struct object_id *id)
+static int add_locked(struct mark *m, struct intern *ids,
+		      const struct object_id *id)
 {
 	uint32_t at;
 
 	lock_assert_held(&m->lock);
-	return intern_add(&m->ids, id->bytes, IDS_MAX, &at);
+	return intern_add(ids, id->bytes, IDS_MAX, &at);
 }
 
-static int add_catalog(struct mark *m, const struct catalog *cat)
+static int add_catalog(struct mark *m, const struct catalog *cat,
+		       const char *pool)
 {
+	bool asked_for = m->pool && !strcmp(m->pool, pool);
 	uint32_t count = catalog_total_blobs(cat);
 	int r = 0;
 
@@ -58,7 +68,9 @@ static int add_catalog(struct mark *m, const struct catalog *cat)
 		struct object_id id;
 
 		catalog_blob_at(cat, i, &id);
-		r = add_locked(m, &id);
+		r = add_locked(m, &m->ids, &id);
+		if (!r && asked_for)
+			r = add_locked(m, &m->blobs, &id);
 	}
 	return r;
 }
@@ -73,7 +85,7 @@ static bool is_marked(struct mark *m, const struct object_id *id)
 static int add_shard_id(struct mark *m, const struct object_id *id)
 {
 	LOCK_SCOPE(&m->lock);
-	return add_locked(m, id);
+	return add_locked(m, &m->ids, id);
 }
 
 static int mark_part(struct mark *m, struct store *s,
@@ -92,7 +104,7 @@ static int mark_part(struct mark *m, struct store *s,
 				t->dir);
 	if (r)
 		return r;
-	r = add_catalog(m, cat);
+	r = add_catalog(m, cat, t->head.pool);
 	if (!r && shard)
 		r = add_shard_id(m, &id);
 	return r ? err_set(e, r, "out of memory") : 0;
@@ -126,16 +138,28 @@ bool mark_has(const struct mark *m, const struct object_id *id)
 	return intern_has(&m->ids, id->bytes);
 }
 
-bool mark_any(const struct mark *m,
-	      bool (*fn)(void *arg, const struct object_id *id), void *arg)
+static bool any(const struct intern *ids,
+		bool (*fn)(void *arg, const struct object_id *id), void *arg)
 {
-	for (uint32_t i = 0; i < m->ids.count; i++) {
+	for (uint32_t i = 0; i < ids->count; i++) {
 		struct object_id id;
 
-		memcpy(id.bytes, m->ids.records + (size_t)i * OBJECT_ID_LEN,
+		memcpy(id.bytes, ids->records + (size_t)i * OBJECT_ID_LEN,
 		       OBJECT_ID_LEN);
 		if (fn(arg, &id))
 			return true;
 	}
 	return false;
+}
+
+bool mark_any(const struct mark *m,
+	      bool (*fn)(void *arg, const struct object_id *id), void *arg)
+{
+	return any(&m->ids, fn, arg);
+}
+
+bool mark_any_blob(const struct mark *m,
+		   bool (*fn)(void *arg, const struct object_id *id), void *arg)
+{
+	return any(&m->blobs, fn, arg);
 }

@@ -13,7 +13,9 @@
 #include "s3/store.h"
 
 struct mark;
-int mark_open(struct mark **ret_mark); /* -ENOMEM */
+/* pool: "" or "a/b/", whose blobs mark_any_blob tells of, or NULL; borrowed until
+ * mark_free. -ENOMEM. */
+int mark_open(struct mark **ret_mark, const char *pool);
 void mark_free(struct mark *m);
 DEFINE_CLEANUP(struct mark *, mark_free)
 
@@ -29,6 +31,10 @@ int mark_parts(struct mark *m, struct store *s, const struct tree_version *t,
 	       struct err *e);
 
 bool mark_has(const struct mark *m, const struct object_id *id);
-/* Whether `fn` says so of any id that is marked. */
+/* Whether `fn` says so of any id that is marked; it is called until it does. */
 bool mark_any(const struct mark *m,
 	      bool (*fn)(void *arg, const struct object_id *id), void *arg);
+/* The same of the blobs of the pool. */
+bool mark_any_blob(const struct mark *m,
+		   bool (*fn)(void *arg, const struct object_id *id),
+		   void *arg);

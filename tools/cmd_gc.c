@@ -83,6 +83,9 @@ static int say_text(const struct gc_args *a, const struct session *s,
 	add_count(&out, " of", &res->pool);
 	if (res->condemned.objects)
 		add_count(&out, ", condemned", &res->condemned);
+	if (res->lost)
+		(void)buf_addf(&out, ", lost %zu blob%s", res->lost,
+			       res->lost == 1 ? "" : "s");
 	if (res->pruned.objects)
 		(void)buf_addf(&out, ", pruned %zu version%s",
 			       res->pruned.objects,
@@ -125,6 +128,7 @@ static int say_json(const struct gc_args *a, const struct session *s,
 	r |= set_count(o, "condemned", &res->condemned);
 	r |= set_count(o, res->refused ? "refused" : "deleted", &res->deleted);
 	r |= set_count(o, "pruned", &res->pruned);
+	r |= output_set_number(o, "lost", res->lost);
 	r |= output_set_number(o, "indexes_written", res->indexes_made);
 	r |= output_set_number(o, "requests_total", bill_requests(&counts));
 	r |= output_set_number(o, "bytes_in", counts.bytes_in);
@@ -152,6 +156,12 @@ static int say(const struct gc_args *a, const struct session *s,
 {
 	int status = EXIT_OK;
 
+	if (res->lost)
+		log_warn("%zu blob%s that trees name %s not in the bucket any "
+			 "more: 'assetctl verify' tells whose content it was; "
+			 "push it again from where it still is",
+			 res->lost, res->lost == 1 ? "" : "s",
+			 res->lost == 1 ? "is" : "are");
 	if (a->session.json)
 		status = say_json(a, s, res);
 	else if (!a->session.quiet)

@@ -129,7 +129,7 @@ static int refuse_file_above(const struct diff_input *in,
 
 /* ---- comparing ---------------------------------------------------------- */
 
-static bool same_blocks(const struct catalog *cat,
+static bool same_blocks(const struct diff_input *in, const struct catalog *cat,
 			const struct catalog_entry *have,
 			const struct scan_entry *entry)
 {
@@ -139,13 +139,15 @@ static bool same_blocks(const struct catalog *cat,
 		struct block b;
 
 		catalog_block_at(cat, have->first_block + i, &b);
-		if (!hash_equal(&b.hash, &entry->hashes[i]))
+		if (!hash_equal(&b.hash, &entry->hashes[i]) ||
+		    (in->inventory &&
+		     inventory_gone(in->inventory, &b.frame.blob)))
 			return false;
 	}
 	return true;
 }
 
-static bool same_content(const struct catalog *cat,
+static bool same_content(const struct diff_input *in, const struct catalog *cat,
 			 const struct catalog_entry *have,
 			 const struct scan_entry *entry)
 {
@@ -157,7 +159,7 @@ static bool same_content(const struct catalog *cat,
 		return false;
 	if (S_ISLNK(have->mode))
 		return !memcmp(have->target, entry->target, have->size);
-	return same_blocks(cat, have, entry);
+	return same_blocks(in, cat, have, entry);
 }
 
 static bool same_attributes(const struct catalog_entry *have,
@@ -208,7 +210,7 @@ static int compare(const struct diff_input *in, struct tree_cursor *cursor,
 			  : NULL;
 	if (object && object->object.modified_s >= have.commit_s)
 		return 0; /* a plain object is what is seen there now */
-	if (!same_content(cat, &have, entry))
+	if (!same_content(in, cat, &have, entry))
 		return 0;
 	item->kind = same_attributes(&have, entry) ? DIFF_SAME : DIFF_ATTR;
 	return 0;

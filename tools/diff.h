@@ -14,6 +14,7 @@
 
 #include "cache/commit.h"
 #include "s3/store.h"
+#include "tools/inventory.h"
 #include "tools/notes.h"
 #include "tools/plan.h"
 #include "tools/scan.h"
@@ -38,6 +39,9 @@ struct diff_input {
 	const char *dir; /* where the walk goes, from the bucket's root */
 	const struct tree_version *base; /* the tree that dir belongs to */
 	const struct store_list *listed; /* all keys below dir */
+	/* Of the base's pool, with its condemned list: files with content that is
+	 * gone are new. May be NULL. */
+	const struct inventory *inventory;
 };
 
 struct diff {

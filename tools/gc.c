@@ -19,6 +19,10 @@
  * what was deleted before it. A run that is killed anywhere leaves work for the
  * next one and nothing else.
  *
+ * What trees name and the pool has not is in the list as well: pushes take it for
+ * absent, and content that somebody still has is uploaded anew. Such a list says
+ * nothing about deletions, as there is nothing to delete.
+ *
  * A version that has gone since it was listed was pruned, or its tree deleted by
  * another tool. Its successors may be newer than our listing, so the directory
  * is listed again and all its versions are marked.
@@ -36,6 +40,7 @@
 #include "s3/base/lock.h"
 #include "s3/base/pool.h"
 #include "tools/gcindex.h"
+#include "tools/gclost.h"
 #include "tools/gcscan.h"
 #include "tools/keylist.h"
 
@@ -252,7 +257,7 @@ static int mark_all(struct gc *gc, struct err *e)
 	pthread_t threads[MARKERS];
 	size_t count = 0;
 
-	if (mark_open(&gc->mark))
+	if (mark_open(&gc->mark, gc->o->pool))
 		return no_memory(e);
 	lock_init(&m.lock, LOCK_RANK_TOOL);
 	while (count < MARKERS - 1 && count + 1 < gc->scan.version_count &&
@@ -374,7 +379,8 @@ static int encode_list(struct gc *gc, const struct object_id *run,
 		       struct buf *out, struct err *e)
 {
 	CLEANUP_FREE struct object_id *ids =
-		calloc(gc->result.condemned.objects + 1, sizeof(*ids));
+		calloc(gc->result.condemned.objects + gc->scan.lost_count + 1,
+		       sizeof(*ids));
 	size_t count = 0;
 
 	if (!ids)
@@ -383,6 +389,8 @@ static int encode_list(struct gc *gc, const struct object_id *run,
 	for (size_t i = 0; i < gc->scan.object_count; i++)
 		if (gc->scan.objects[i].condemned)
 			ids[count++] = gc->scan.objects[i].name.id;
+	for (size_t i = 0; i < gc->scan.lost_count; i++)
+		ids[count++] = gc->scan.lost[i];
 	return gclist_encode(out, ids, count, gc->scan.now_s, e);
 }
 
@@ -391,7 +399,7 @@ static bool is_needed(const struct gc *gc)
 {
 	const struct gclist *newest = newest_list(gc);
 
-	return gc->result.condemned.objects ||
+	return gc->result.condemned.objects || gc->scan.lost_count ||
 	       (newest && gclist_count(newest) > 1);
 }
 
@@ -544,6 +552,9 @@ static int look(struct gc *gc, struct err *e)
 	if (!r)
 		r = mark_all(gc, e);
 	if (!r)
+		r = gc_find_lost(&gc->scan, gc->mark, gc->store, gc->o->pool,
+				 e);
+	if (!r)
 		r = gc_indexes_read(&gc->indexes, &gc->scan, gc->store,
 				    gc->o->cache, e);
 	return r;
@@ -555,6 +566,7 @@ static void judge(struct gc *gc)
 	gc_indexes_judge(&gc->indexes, &gc->scan, newest_list(gc));
 	choose_ripe(gc);
 	count_all(gc);
+	gc->result.lost = gc->scan.lost_count;
 	gc->result.refused = !gc->o->yes &&
 			     gc->result.deleted.bytes >
 				     gc->result.pool.bytes / BIG_PART;

@@ -34,6 +34,7 @@ struct gc_result {
 	struct gc_count condemned; /* by this run's list */
 	struct gc_count deleted; /* objects of the pool; dry run: would be */
 	struct gc_count pruned; /* versions of trees */
+	size_t lost; /* blobs that trees name and the pool has not */
 	size_t indexes_made;
 	bool refused; /* deleting would have needed `yes` and was left out;
 			 `deleted` tells what it would have been */

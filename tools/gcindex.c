@@ -3,7 +3,8 @@
  *
  * A place is worth naming if its blob is in the pool and not condemned. An index
  * may name blobs that were uploaded after the listing had passed them: where a
- * young index names a blob that is not listed, that is no reason to drop it.
+ * young index names a blob that is not listed, that is no reason to drop it, but
+ * for one that is known to be lost.
  */
 #include "tools/gcindex.h"
 
@@ -108,36 +109,14 @@ int gc_indexes_read(struct gc_indexes *ix, struct gc_scan *scan,
 
 /* ---- judging ------------------------------------------------------------- */
 
-/* Blobs stand together and in order of their ids, as listed. */
-static struct gc_object *find_blob(const struct gc_scan *scan,
-				   const struct object_id *id)
-{
-	size_t low = 0, high = scan->object_count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		struct gc_object *o = &scan->objects[mid];
-		int c = o->name.kind != POOL_BLOB
-				? 1
-				: memcmp(&o->name.id, id, sizeof(*id));
-
-		if (!c)
-			return o;
-		if (c < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
-}
-
 static bool is_worth(const struct gc_scan *scan, const struct gc_index *ix,
 		     const struct block *b)
 {
-	const struct gc_object *blob = find_blob(scan, &b->frame.blob);
+	const struct gc_object *blob = gc_scan_blob(scan, &b->frame.blob);
 
 	if (!blob)
-		return ix->object->age_s < SETTLED_S;
+		return ix->object->age_s < SETTLED_S &&
+		       !gc_scan_is_lost(scan, &b->frame.blob);
 	return !blob->condemned;
 }
 
@@ -320,7 +299,7 @@ void gc_indexes_spare(const struct gc_indexes *all, struct gc_scan *scan)
 			struct block b;
 
 			index_at(ix->index, n, &b);
-			blob = find_blob(scan, &b.frame.blob);
+			blob = gc_scan_blob(scan, &b.frame.blob);
 			if (blob)
 				blob->ripe = false;
 		}

@@ -18,6 +18,7 @@ void gc_scan_done(struct gc_scan *scan)
 		free(scan->versions[i].dir);
 	free(scan->objects);
 	free(scan->versions);
+	free(scan->lost);
 	*scan = (struct gc_scan){ 0 };
 }
 
@@ -131,6 +132,40 @@ size_t gc_scan_tree_end(const struct gc_scan *scan, size_t first)
 	       !strcmp(scan->versions[end].dir, scan->versions[first].dir))
 		end++;
 	return end;
+}
+
+/* Blobs stand together and in order of their ids, as listed. */
+struct gc_object *gc_scan_blob(const struct gc_scan *scan,
+			       const struct object_id *id)
+{
+	size_t low = 0, high = scan->object_count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		struct gc_object *o = &scan->objects[mid];
+		int c = o->name.kind != POOL_BLOB
+				? 1
+				: memcmp(&o->name.id, id, sizeof(*id));
+
+		if (!c)
+			return o;
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, OBJECT_ID_LEN);
+}
+
+bool gc_scan_is_lost(const struct gc_scan *scan, const struct object_id *id)
+{
+	return bsearch(id, scan->lost, scan->lost_count, sizeof(*id),
+		       compare_ids);
 }
 
 /* Says of each version whether it is to be pruned. */

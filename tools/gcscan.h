@@ -40,6 +40,8 @@ struct gc_scan {
 	struct gc_version *versions; /* owned */
 	size_t version_count;
 	size_t tree_count;
+	struct object_id *lost; /* gclost.h; sorted; owned */
+	size_t lost_count;
 	int64_t now_s; /* the store's clock when the listing began */
 };
 
@@ -50,6 +52,11 @@ struct gc_scan {
 int gc_scan_run(struct gc_scan *ret_scan, struct store *s, const char *pool,
 		bool (*stop)(void), struct err *e);
 void gc_scan_done(struct gc_scan *scan);
+
+/* The pool's blob of that id; NULL: it was not listed. */
+struct gc_object *gc_scan_blob(const struct gc_scan *scan,
+			       const struct object_id *id);
+bool gc_scan_is_lost(const struct gc_scan *scan, const struct object_id *id);
 
 /* The versions of the tree that holds version `first`: [first, returned end). */
 size_t gc_scan_tree_end(const struct gc_scan *scan, size_t first);

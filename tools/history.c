@@ -257,7 +257,7 @@ static int check_places(struct session *session, const struct tree_version *t,
 	int r = inventory_open(&inv, session->source.store, session->cache,
 			       t->head.pool, e);
 
-	if (!r && mark_open(&mark))
+	if (!r && mark_open(&mark, NULL))
 		r = no_memory(e);
 	if (!r)
 		r = mark_parts(mark, session->source.store, t, e);
@@ -271,7 +271,8 @@ static int check_places(struct session *session, const struct tree_version *t,
 	if (mark_any(mark, is_condemned, inv))
 		return err_set(e, -ESTALE,
 			       "version %llu names content that a collector "
-			       "has condemned: run 'assetctl gc', and repeat",
+			       "has condemned, or has not found: run 'assetctl "
+			       "gc', and repeat",
 			       (unsigned long long)t->head.seq);
 	return 0;
 }

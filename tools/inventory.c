@@ -201,27 +201,40 @@ static void get(struct inventory *inv, struct part *p)
 	store_submit(inv->store, &p->req);
 }
 
+static void ask(struct inventory *inv, struct part *p, uint64_t max_bytes)
+{
+	uint64_t size = p->listed->object.size;
+
+	if (p->asked)
+		return;
+	if (cached(inv, p)) {
+		p->asked = true;
+		return;
+	}
+	if (!p->is_gc && size + inv->asked_bytes > max_bytes)
+		return;
+	if (!p->is_gc)
+		inv->asked_bytes += size;
+	p->asked = true;
+	get(inv, p);
+}
+
 int inventory_fetch(struct inventory *inv, uint64_t max_bytes, struct err *e)
 {
 	int r = inventory_wait(inv, e);
 
-	for (size_t i = inv->part_count; !r && i > 0; i--) {
-		struct part *p = &inv->parts[i - 1];
-		uint64_t size = p->listed->object.size;
+	for (size_t i = inv->part_count; !r && i > 0; i--)
+		ask(inv, &inv->parts[i - 1], max_bytes);
+	return r;
+}
 
-		if (p->asked)
-			continue;
-		if (cached(inv, p)) {
-			p->asked = true;
-			continue;
-		}
-		if (!p->is_gc && size + inv->asked_bytes > max_bytes)
-			continue;
-		if (!p->is_gc)
-			inv->asked_bytes += size;
-		p->asked = true;
-		get(inv, p);
-	}
+int inventory_fetch_condemned(struct inventory *inv, struct err *e)
+{
+	int r = inventory_wait(inv, e);
+
+	for (size_t i = inv->part_count; !r && i > 0; i--)
+		if (inv->parts[i - 1].is_gc)
+			ask(inv, &inv->parts[i - 1], 0);
 	return r;
 }
 
@@ -281,8 +294,11 @@ int inventory_settle(struct inventory *inv, struct err *e)
 bool inventory_condemned(const struct inventory *inv,
 			 const struct object_id *id)
 {
-	if (inv->distrusted)
-		return true;
+	return inv->distrusted || inventory_gone(inv, id);
+}
+
+bool inventory_gone(const struct inventory *inv, const struct object_id *id)
+{
 	return inv->condemned && gclist_has(inv->condemned, id);
 }
 

@@ -40,6 +40,8 @@ uint64_t inventory_asked_ms(const struct inventory *inv);
  * called again with more.
  */
 int inventory_fetch(struct inventory *inv, uint64_t max_bytes, struct err *e);
+/* Asks for the newest condemned list alone. */
+int inventory_fetch_condemned(struct inventory *inv, struct err *e);
 /* Whether anything asked for has to come over the network and may not have
  * arrived yet. */
 bool inventory_fetching(struct inventory *inv);
@@ -59,3 +61,5 @@ uint64_t inventory_blob_end(const struct inventory *inv,
 			    const struct object_id *id);
 bool inventory_condemned(const struct inventory *inv,
 			 const struct object_id *id);
+/* The same for what a tree has: not where the list could not be read. */
+bool inventory_gone(const struct inventory *inv, const struct object_id *id);

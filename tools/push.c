@@ -241,6 +241,18 @@ static int follow_pool(struct push *p, struct err *e)
 	return r ? r : inventory_wait(p->content.inventory, e);
 }
 
+/* Of what a tree names already, too, some may be gone: who collects garbage has
+ * missed it. */
+static int learn_condemned(struct push *p, struct err *e)
+{
+	int r;
+
+	if (!p->base.head.seq)
+		return 0;
+	r = inventory_fetch_condemned(p->content.inventory, e);
+	return r ? r : inventory_settle(p->content.inventory, e);
+}
+
 static int locate(struct push *p, struct err *e)
 {
 	/* A single file's listing does not show the directory's tree. */
@@ -261,6 +273,8 @@ static int locate(struct push *p, struct err *e)
 		   tree_newest(shown->keys, p->dest.dir, &seq, &object);
 	if (shown && !own_tree && can_found(p) && !p->o->plain)
 		r = content_check_guess(&p->content, e);
+	if (!r && own_tree)
+		r = inventory_fetch_condemned(p->content.inventory, e);
 	if (!r)
 		r = tree_locate(p->store, p->session->cache, p->dest.dir, shown,
 				&p->base, e);
@@ -269,7 +283,9 @@ static int locate(struct push *p, struct err *e)
 			    "'%s' is not UTF-8, so no tree can be founded "
 			    "there: push to a directory above it",
 			    p->dest.dir);
-	return r ? r : follow_pool(p, e);
+	if (!r)
+		r = follow_pool(p, e);
+	return r ? r : learn_condemned(p, e);
 }
 
 static struct diff_input diff_input(const struct push *p)
@@ -281,6 +297,7 @@ static struct diff_input diff_input(const struct push *p)
 		.dir = p->dest.dir,
 		.base = &p->base,
 		.listed = &p->listed.all,
+		.inventory = p->content.inventory,
 	};
 }
 

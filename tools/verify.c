@@ -41,6 +41,8 @@ struct verify {
 	struct walk *walk;
 	struct ranges plain;
 	struct keylist blobs; /* of the pool */
+	struct gclist
+		*condemned; /* the pool's newest list; owned; may be NULL */
 	char *pool; /* of the batch; owned; NULL: none yet */
 	struct blobcheck_block *blocks; /* owned */
 	size_t count, room;
@@ -317,6 +319,12 @@ static bool leads_somewhere(const struct verify *v, const struct block *b)
 	return blob && b->frame.off + b->frame.stored <= blob->object.size;
 }
 
+/* Nobody relies on it any more. */
+static bool is_condemned(const struct verify *v, const struct object_id *id)
+{
+	return v->condemned && gclist_has(v->condemned, id);
+}
+
 static void check_index(struct verify *v, const char *key,
 			const struct buf *data)
 {
@@ -336,7 +344,8 @@ static void check_index(struct verify *v, const char *key,
 		struct block block;
 
 		index_at(ix, i, &block);
-		if (leads_somewhere(v, &block))
+		if (leads_somewhere(v, &block) ||
+		    is_condemned(v, &block.frame.blob))
 			continue;
 		(void)name_blob(&blob, v->pool, &block.frame.blob);
 		bad.blob = blob.data;
@@ -390,8 +399,31 @@ static int list_keys(struct verify *v, struct keylist *l, const char *what)
 	return r;
 }
 
+static int read_condemned(struct verify *v, const struct keylist *lists)
+{
+	CLEANUP_BUF struct buf data = BUF_INIT(INDEX_OBJECT_MAX);
+	CLEANUP_REQ struct store_req req;
+	struct err e = { 0 };
+	const char *key;
+	int r;
+
+	gclist_free(TAKE_PTR(v->condemned));
+	if (!lists->all.count)
+		return 0;
+	key = lists->all.entries[lists->all.count - 1].key; /* the newest */
+	store_req_init(&req, STORE_GET, key);
+	req.out = &data;
+	r = store_run(v->job->at->session.source.store, &req, &e);
+	if (!r)
+		r = gclist_parse(&v->condemned, data.data, data.len, &e);
+	if (r)
+		tell_error(v, key, &e);
+	return 0;
+}
+
 static int enter_pool(struct verify *v, const char *pool)
 {
+	CLEANUP(keylist_done) struct keylist lists = { 0 };
 	struct keylist indexes = { 0 };
 	int r = 0;
 
@@ -402,6 +434,10 @@ static int enter_pool(struct verify *v, const char *pool)
 	if (!v->pool)
 		return -ENOMEM;
 	if (!v->job->list_only)
+		r = list_keys(v, &lists, "gc");
+	if (!r)
+		r = read_condemned(v, &lists);
+	if (!r && !v->job->list_only)
 		r = list_keys(v, &indexes, "index");
 	if (!r)
 		r = list_keys(v, &v->blobs, "blob");
@@ -583,6 +619,7 @@ int verify_run(const struct verify_job *job, struct verify_result *ret_result)
 	clear(&v);
 	free(v.blocks);
 	keylist_done(&v.blobs);
+	gclist_free(v.condemned);
 	free(v.pool);
 	*ret_result = v.result;
 	lock_done(&v.lock);

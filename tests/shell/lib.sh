@@ -251,6 +251,25 @@ use_store()
 	esac
 }
 
+# store_keys PREFIX: the keys in the store that begin so, up to 1,000.
+store_keys()
+{
+	case $STORE in
+	file) (cd "${SRC_URL#file://}" && find . -type f -printf '%P\n' |
+		awk -v prefix="$1" 'index($0, prefix) == 1') ;;
+	rgw) s3_keys "${1//\//%2F}" ;;
+	esac
+}
+
+# store_delete KEY: as another tool would.
+store_delete()
+{
+	case $STORE in
+	file) rm "${SRC_URL#file://}/$1" ;;
+	rgw) s3_curl DELETE "/$BUCKET/$1" ;;
+	esac
+}
+
 # for_each_store FUNCTION: runs it with a fresh store and a fresh cache of
 # each kind. What it mounts and registers is cleaned up after each round.
 for_each_store()

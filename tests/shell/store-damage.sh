@@ -12,15 +12,6 @@ done
 echo small >"$T/small"
 touch -d '2020-02-02' "$T"/*
 
-keys() # PREFIX
-{
-	case $STORE in
-	file) (cd "${SRC_URL#file://}" && find . -type f -printf '%P\n' |
-		awk -v prefix="$1" 'index($0, prefix) == 1') ;;
-	rgw) s3_keys "${1//\//%2F}" ;;
-	esac
-}
-
 get_key() # KEY
 {
 	case $STORE in
@@ -76,7 +67,7 @@ look_at() # DIR
 damaged_pack()
 {
 	local blob
-	for blob in $(keys .assetfs/blob/); do
+	for blob in $(store_keys .assetfs/blob/); do
 		get_key "$blob" >"$TMP/blob"
 		[ "$(wc -c <"$TMP/blob")" -lt 800000 ] || break
 	done
@@ -132,7 +123,7 @@ check_tree()
 damaged_tree()
 {
 	local key at size
-	key=$(keys t/.assetfs-tree- | sort | head -n 1) # the newest
+	key=$(store_keys t/.assetfs-tree- | sort | head -n 1) # the newest
 	get_key "$key" >"$TMP/tree"
 	size=$(wc -c <"$TMP/tree")
 	for at in 0 $((size / 3)) $((size - 1)); do
