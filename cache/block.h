@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "s3/base/buf.h"
 #include "s3/base/err.h"
@@ -44,6 +45,12 @@ enum codec {
 struct object_id {
 	uint8_t bytes[OBJECT_ID_LEN];
 };
+
+/* For qsort and bsearch: by bytes, as their keys list. */
+static inline int object_id_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, OBJECT_ID_LEN);
+}
 
 /* Where a frame stands. */
 struct frame_place {

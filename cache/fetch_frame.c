@@ -2,9 +2,10 @@
  * Frames of blobs: blocks of packed files.
  *
  * Which blocks a frame holds is known from the catalog. All of them are verified
- * and cached. A catalog lists blocks in the order of directories and packs hold them in the
- * order of paths, so what stands between two frames of a pack is found near
- * them in the catalog: a scan looks some thousand blocks to both sides.
+ * and cached. A catalog lists blocks in the order of directories and packs hold
+ * them in the order of paths, so what stands between two frames of a pack is
+ * found near them in the catalog: a scan looks some thousand blocks to both
+ * sides.
  *
  * A blob that reaches beyond the size of a pack is a large file: its readers get
  * what they ask for, the third miss does not fetch the rest.

@@ -302,11 +302,6 @@ struct gclist {
 	int64_t time_s;
 };
 
-static int compare_ids(const void *a, const void *b)
-{
-	return memcmp(a, b, OBJECT_ID_LEN);
-}
-
 int gclist_encode(struct buf *out, const struct object_id *ids, size_t count,
 		  int64_t time_s, struct err *e)
 {
@@ -322,9 +317,9 @@ int gclist_encode(struct buf *out, const struct object_id *ids, size_t count,
 		return err_set(e, -ENOMEM, "no memory for a list of objects");
 	if (count)
 		memcpy(sorted, ids, count * sizeof(*sorted));
-	qsort(sorted, count, sizeof(*sorted), compare_ids);
+	qsort(sorted, count, sizeof(*sorted), object_id_compare);
 	for (size_t i = 0; i < count; i++)
-		if (!n || compare_ids(&sorted[n - 1], &sorted[i]))
+		if (!n || object_id_compare(&sorted[n - 1], &sorted[i]))
 			sorted[n++] = sorted[i];
 	put_le32(head + 8, VERSION);
 	put_le32(head + 12, (uint32_t)n);

@@ -29,8 +29,8 @@ void tree_version_done(struct tree_version *t);
 /*
  * The parts of a version: catalogs that each hold a contiguous range of its
  * entries, in the order of catalog.h. A small tree has one, inside its object; a
- * large one has shards besides, objects of their own. A part's catalog holds entries of
- * its range alone; the root's entry (path "") is in the first.
+ * large one has shards besides, objects of their own. A part's catalog holds
+ * entries of its range alone; the root's entry (path "") is in the first.
  */
 uint32_t tree_part_count(const struct tree_version *t); /* 0: none, removed */
 /* The part whose range `path` lies in, whether or not it is there. */
@@ -113,8 +113,8 @@ struct tree_listing {
 /*
  * The tree that the directory `dir` belongs to: its own, else the nearest above
  * it that is not removed, else none (head.seq 0, dir as given: a push founds it
- * there). listed: of `dir`, or NULL to make one. One LIST for each level above is made in parallel,
- * only if `dir` has no tree. A 403 above counts as none.
+ * there). listed: of `dir`, or NULL to make one. One LIST for each level above
+ * is made in parallel, only if `dir` has no tree. A 403 above counts as none.
  */
 int tree_locate(struct store *s, struct cache *c, const char *dir,
 		const struct tree_listing *listed,

@@ -39,8 +39,8 @@ int body_read_upload(char **ret_id, const void *data, size_t len);
 
 /*
  * CompleteMultipartUpload and CopyObject: the new ETag without quotes, "" where
- * it is missing, and LastModified where given (else 0). An Error document, which comes with
- * status 200 here, fills `error` and yields -EREMOTEIO.
+ * it is missing, and LastModified where given (else 0). An Error document,
+ * which comes with status 200 here, fills `error` and yields -EREMOTEIO.
  */
 int body_read_etag(struct store_object *out, struct body_error *error,
 		   const void *data, size_t len);

@@ -7,7 +7,6 @@
 #include "s3/base/io.h"
 #include "s3/profile.h"
 
-
 static int make_keys(struct creds_keys **ret_keys, const char *access,
 		     const char *secret, const char *path, struct err *e)
 {

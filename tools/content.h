@@ -74,8 +74,8 @@ int content_check_guess(struct content *c, struct err *e);
 
 /*
  * Plans the upload of what `diff` calls changed content: looks for it in the parts
- * of the tree that change, and in the pool. Only indexes are fetched, and of those no more than
- * there is content to upload.
+ * of the tree that change, and in the pool. Only indexes are fetched, and of
+ * those no more than there is content to upload.
  */
 int content_plan(struct content *c, const struct diff *diff,
 		 const struct tree_version *base, struct err *e);

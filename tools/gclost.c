@@ -71,11 +71,6 @@ static int look_again(struct gc_scan *scan, struct store *s, const char *pool,
 	return r ? r : drop_found(scan, &now.all, pool, e);
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-	return memcmp(a, b, OBJECT_ID_LEN);
-}
-
 int gc_find_lost(struct gc_scan *scan, const struct mark *marked,
 		 struct store *s, const char *pool, struct err *e)
 {
@@ -89,6 +84,6 @@ int gc_find_lost(struct gc_scan *scan, const struct mark *marked,
 		r = look_again(scan, s, pool, e);
 	if (!r && scan->lost_count)
 		qsort(scan->lost, scan->lost_count, sizeof(*scan->lost),
-		      compare_ids);
+		      object_id_compare);
 	return r;
 }

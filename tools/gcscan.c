@@ -157,15 +157,10 @@ struct gc_object *gc_scan_blob(const struct gc_scan *scan,
 	return NULL;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-	return memcmp(a, b, OBJECT_ID_LEN);
-}
-
 bool gc_scan_is_lost(const struct gc_scan *scan, const struct object_id *id)
 {
 	return bsearch(id, scan->lost, scan->lost_count, sizeof(*id),
-		       compare_ids);
+		       object_id_compare);
 }
 
 /* Says of each version whether it is to be pruned. */

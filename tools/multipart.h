@@ -25,7 +25,8 @@ struct multipart {
 	uint32_t count;
 };
 
-/* meta: of the object, or NULL. multipart_done in any case. Errors: as store.h, -ENOMEM. */
+/* meta: of the object, or NULL. multipart_done in any case. Errors: as store.h,
+ * -ENOMEM. */
 int multipart_start(struct multipart *m, struct sending *s, const char *key,
 		    const struct meta *meta, struct err *e);
 /* Waits until a part can be sent, so that no more memory than for

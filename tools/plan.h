@@ -74,7 +74,8 @@ size_t plan_offer_all(struct plan *p,
 				   struct block *ret_block),
 		      void *arg);
 /* Calls `fn` with the places that plan_offer_all found for blocks of large files
- * of which others are missing; stops at the first that returns non-zero, and returns that. */
+ * of which others are missing; stops at the first that returns non-zero, and
+ * returns that. */
 int plan_each_partial(const struct plan *p,
 		      int (*fn)(void *arg, const struct block *block),
 		      void *arg);
