@@ -475,6 +475,7 @@ static void look_at_dir(struct patient *p)
 	struct err e = { 0 };
 	int r = list_one(p, NULL, &e);
 
+	store_req_init(&req, STORE_LIST, p->pool);
 	if (r) {
 		doctor_note(p->d, DOCTOR_FAIL, "list", "%s", e.text);
 		return;
@@ -482,7 +483,6 @@ static void look_at_dir(struct patient *p)
 	doctor_note(p->d, DOCTOR_OK, "list", "%s can be listed",
 		    p->source.store->name);
 	note_clock(p);
-	store_req_init(&req, STORE_LIST, p->pool);
 	req.max_keys = 1;
 	r = run(p, &req, NULL, &e);
 	if (p->d->read_only)

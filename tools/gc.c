@@ -435,11 +435,12 @@ static int check_newest(void *arg, struct err *e)
 	CLEANUP_REQ struct store_req req;
 	int r = interrupted(gc, e);
 
+	store_req_init(&req, STORE_LIST, NULL);
 	if (r)
 		return r;
 	if (buf_addf(&prefix, "%s" POOL_DIR "gc/", gc->o->pool))
 		return no_memory(e);
-	store_req_init(&req, STORE_LIST, prefix.data);
+	req.key = prefix.data;
 	req.start_after = gc->newest_key;
 	req.max_keys = 1;
 	r = store_run(gc->store, &req, e);

@@ -363,9 +363,9 @@ static int read_index(struct verify *v, const char *key)
 	struct err e = { 0 };
 	int r;
 
+	store_req_init(&req, STORE_GET, key);
 	if (session_interrupted())
 		return -EINTR;
-	store_req_init(&req, STORE_GET, key);
 	req.out = &data;
 	r = store_run(v->job->at->session.source.store, &req, &e);
 	if (r == -ENOENT)
@@ -404,20 +404,19 @@ static int read_condemned(struct verify *v, const struct keylist *lists)
 	CLEANUP_BUF struct buf data = BUF_INIT(INDEX_OBJECT_MAX);
 	CLEANUP_REQ struct store_req req;
 	struct err e = { 0 };
-	const char *key;
 	int r;
 
 	gclist_free(TAKE_PTR(v->condemned));
+	store_req_init(&req, STORE_GET, NULL);
 	if (!lists->all.count)
 		return 0;
-	key = lists->all.entries[lists->all.count - 1].key; /* the newest */
-	store_req_init(&req, STORE_GET, key);
+	req.key = lists->all.entries[lists->all.count - 1].key; /* the newest */
 	req.out = &data;
 	r = store_run(v->job->at->session.source.store, &req, &e);
 	if (!r)
 		r = gclist_parse(&v->condemned, data.data, data.len, &e);
 	if (r)
-		tell_error(v, key, &e);
+		tell_error(v, req.key, &e);
 	return 0;
 }
 

@@ -127,12 +127,27 @@ def shard(catalog):
             compress(catalog))
 
 
+def blob(content):
+    """As of a large file with one block, raw: content, table, footer."""
+    t = b"ASFSPTOC" + struct.pack("<6I", 1, 0, 1, 1, 1, 0)
+    t += hashlib.sha256(content).digest()
+    t += bytes(6) + len(content).to_bytes(3, "little")
+    t += bytes(11) + 2 * len(content).to_bytes(3, "little") + BLOB
+    packed = zstd(t)
+    packed += hashlib.sha256(packed).digest()
+    footer = b"ASFSPEND" + BLOB + struct.pack(
+        "<QIII", len(content) + 8, len(packed), len(t), 1)
+    footer += hashlib.sha256(footer).digest()[:20]
+    return (content + struct.pack("<II", 0x184D2A5B, len(packed)) + packed +
+            struct.pack("<II", 0x184D2A5C, 64) + footer)
+
+
 class Bucket:
     """One case in the bucket that all share."""
 
     def __init__(self, root, name):
         self.root, self.name = root, name
-        self.put(".assetfs/blob/" + BLOB.hex(), CONTENT)
+        self.put(".assetfs/blob/" + BLOB.hex(), blob(CONTENT))
 
     def id(self, number):
         """Of an object of this case."""
