@@ -674,7 +674,7 @@ static void test_endless_header(struct store *s)
 {
 	const struct request_case c = { .name = "endless", .op = STORE_GET };
 	struct step steps[STEPS_MAX] = { [1] = { .reply = GET_OK } };
-	CLEANUP_BUF struct buf reply = BUF_INIT(1 << 20);
+	static struct buf reply = BUF_INIT(1 << 20); /* the server's, too */
 	CLEANUP_BUF struct buf out = BUF_INIT(100);
 	struct store_req req;
 	struct err e = { 0 };
