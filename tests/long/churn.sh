@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Pushers and removers in one tree, collectors and restorers beside them, killed
-# at any moment, behind a server that delays, repeats and loses answers and whose
-# clock makes leaps: the tree always holds what the histories allow, every
+# Pushers, renamers and removers in one tree, collectors and restorers beside them,
+# killed at any moment, behind a server that delays, repeats and loses answers and
+# whose clock makes leaps: the tree always holds what the histories allow, every
 # version can be read in full, and what nothing names goes within two runs of gc.
 #
 #   tests/long/churn.sh [SECONDS [SEED]]      1800 seconds, a random seed
@@ -154,6 +154,20 @@ replace_some()
 	state_of "$TMP/local/$worker" >"$TMP/state/$worker"
 }
 
+# One gets another name, perhaps that of another; in one commit, without content.
+rename_one()
+{
+	local worker=$1 from=f$((RANDOM % 12)) to=f$((RANDOM % 12))
+	if [ "$from" = "$to" ] || [ ! -e "$TMP/local/$worker/$from" ]; then
+		return 0
+	fi
+	mv "$TMP/local/$worker/$from" "$TMP/local/$worker/$to"
+	note_file "$worker" "$to"
+	must_op "$worker" "$ASSETCTL" push -q --delete "$TMP/local/$worker/" \
+		"$TREE/$worker"
+	state_of "$TMP/local/$worker" >"$TMP/state/$worker"
+}
+
 # Each file by itself: broken off, it leaves some of them.
 push_plain()
 {
@@ -201,6 +215,8 @@ work()
 			remove_one "$worker"
 		elif one_in 4; then
 			replace_some "$worker"
+		elif one_in 4; then
+			rename_one "$worker"
 		else
 			push_some "$worker"
 		fi
