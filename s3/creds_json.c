@@ -21,26 +21,6 @@ static const char *text_of(const json_t *o, const char *a, const char *b)
 	return s && *s ? s : NULL;
 }
 
-/* ISO 8601 in UTC, also with an offset, as Python writes it. */
-static int parse_time(int64_t *ret_s, const char *text)
-{
-	size_t len = strlen(text);
-	int hours = 0, minutes = 0;
-	char utc[64], sign = 0;
-
-	if (len > 6 && len < sizeof(utc) &&
-	    (text[len - 6] == '+' || text[len - 6] == '-') &&
-	    sscanf(text + len - 6, "%c%2d:%2d", &sign, &hours, &minutes) == 3 &&
-	    hours >= 0 && minutes >= 0) {
-		(void)snprintf(utc, sizeof(utc), "%.*sZ", (int)len - 6, text);
-		if (stamp_parse_iso(ret_s, utc, strlen(utc)))
-			return -EINVAL;
-		*ret_s += (sign == '+' ? -60 : 60) * (hours * 60 + minutes);
-		return 0;
-	}
-	return stamp_parse_iso(ret_s, text, len);
-}
-
 /* The services tell of failures in a document of status 200, too. */
 static int check_code(const json_t *o, struct err *e)
 {
@@ -75,7 +55,7 @@ static int read_keys(struct creds_keys **ret_keys, const json_t *o,
 	if (!access || !secret)
 		return err_set(e, -EACCES, "the answer lacks %s",
 			       access ? "SecretAccessKey" : "AccessKeyId");
-	if (expires && parse_time(&expires_s, expires))
+	if (expires && stamp_parse_iso(&expires_s, expires, strlen(expires)))
 		return err_set(e, -EACCES,
 			       "the answer's Expiration is no ISO 8601 time");
 	r = creds_keys_new(ret_keys, access, secret, token, expires_s, e);

@@ -69,10 +69,32 @@ static int to_epoch(int64_t *ret_s, const struct moment *m)
 	return 0;
 }
 
+/* "Z", or how far the clock is ahead of UTC. */
+static bool zone(int *ret_minutes, const char **p, const char *end)
+{
+	int sign, hours, minutes;
+
+	*ret_minutes = 0;
+	if (literal(p, end, "Z"))
+		return true;
+	if (literal(p, end, "+"))
+		sign = 1;
+	else if (literal(p, end, "-"))
+		sign = -1;
+	else
+		return false;
+	if (!number(&hours, p, end, 2) || !literal(p, end, ":") ||
+	    !number(&minutes, p, end, 2) || hours > 23 || minutes > 59)
+		return false;
+	*ret_minutes = sign * (60 * hours + minutes);
+	return true;
+}
+
 int stamp_parse_iso(int64_t *ret_s, const char *text, size_t len)
 {
 	const char *p = text, *end = text + len;
 	struct moment m;
+	int ahead, r;
 
 	if (!number(&m.year, &p, end, 4) || !literal(&p, end, "-") ||
 	    !number(&m.month, &p, end, 2) || !literal(&p, end, "-") ||
@@ -82,9 +104,12 @@ int stamp_parse_iso(int64_t *ret_s, const char *text, size_t len)
 	if (literal(&p, end, "."))
 		while (p < end && *p >= '0' && *p <= '9')
 			p++;
-	if (!literal(&p, end, "Z") || p != end)
+	if (!zone(&ahead, &p, end) || p != end)
 		return -EINVAL;
-	return to_epoch(ret_s, &m);
+	r = to_epoch(ret_s, &m);
+	if (!r)
+		*ret_s -= ahead * 60;
+	return r;
 }
 
 int stamp_parse_http(int64_t *ret_s, const char *text, size_t len)

@@ -14,7 +14,7 @@ RUN="fuse3 liblmdb0 libcurl4 libxml2 libzstd1 libjansson4 libssl3
 	ca-certificates"
 BUILD="gcc libc6-dev make pkg-config libfuse3-dev liblmdb-dev
 	libcurl4-openssl-dev libxml2-dev libzstd-dev libjansson-dev libssl-dev"
-TESTS="clang libclang-rt-14-dev mandoc bsdextrautils shellcheck git curl python3 awscli attr
+TESTS="clang libclang-rt-14-dev mandoc bsdextrautils shellcheck git curl python3 awscli attr jq
 	ceph-mon ceph-osd ceph-common radosgw libarchive-tools tar zstd procps
 	iproute2 util-linux mount"
 BENCH="rclone s3fs"
