@@ -82,8 +82,12 @@ run_test()
 	seconds=$(((${EPOCHREALTIME/./} - begin) / 10000))
 	seconds=$((seconds / 100)).$(printf %02d $((seconds % 100)))
 	clear_up_after "$root"
-	if compgen -G "$root/sanitizer.*" >/dev/null; then
-		cat "$root"/sanitizer.* >>"$root/log"
+	# What the search for leaks says when its process is killed meanwhile is
+	# no finding.
+	find "$root" -maxdepth 1 -name 'sanitizer.*' -exec cat {} + |
+		grep -av 'Unable to get registers from thread' >"$root/found" || :
+	if [ -s "$root/found" ]; then
+		cat "$root/found" >>"$root/log"
 		echo "a sanitizer had something to say" >>"$root/log"
 		status=99
 	fi
