@@ -256,18 +256,25 @@ static void test_race(void)
 						      { .reply = "",
 							.manner = HANG_UP },
 						      { .reply = GET_OK } };
-	struct store *s = open_store(server.port);
 	struct err e = { 0 };
-	uint64_t start;
+	bool at_once = false;
 
-	script(steps);
-	is_int(get(s, 5000, &e), 0, "first");
-	start = clock_now_ms();
-	is_int(get(s, 5000, &e), 0, "the connection is closed meanwhile");
-	ok(clock_now_ms() - start < 45, "repeated at once: %d ms",
-	   (int)(clock_now_ms() - start));
-	is_int(arrived(), 3, "three arrived");
-	store_free(s);
+	/* Who pauses before he repeats takes 50 ms at least, each time; who does
+	 * not may do so on a busy machine. */
+	for (int i = 0; i < 20 && !at_once; i++) {
+		struct store *s = open_store(server.port);
+		uint64_t start;
+
+		script(steps);
+		is_int(get(s, 5000, &e), 0, "first");
+		start = clock_now_ms();
+		is_int(get(s, 5000, &e), 0,
+		       "the connection is closed meanwhile");
+		at_once = clock_now_ms() - start < 45;
+		is_int(arrived(), 3, "three arrived");
+		store_free(s);
+	}
+	ok(at_once, "repeated at once");
 }
 
 /* An answer that comes again is not the answer to the next request. */
